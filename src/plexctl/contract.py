@@ -1,0 +1,107 @@
+"""What an adapter must do, and what it is given to do it with.
+
+The core owns all waiting, retrying, failover and probing; an adapter asks or tells its provider once and returns.
+`docs/architecture.md` draws where this stands; CONTRIBUTING.md shows how to write one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
+
+from plexctl.model import Deployment, Endpoint, Finding, LogLine, Need, Offer, Plan, Ref, Resource, Status
+from plexctl.secret import Secret
+from plexctl.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do; the support matrix in the docs is derived from these."""
+
+    scale_to_zero: bool = False
+    stop_keeps_disk: bool = False
+    follows_logs: bool = False
+    secret_store: bool = False
+    longest_session_s: int | None = None
+    tls_at_edge: bool = False
+    ends_itself: bool = False
+    """A deployment whose lifetime is over ends without plexctl."""
+    spot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an adapter may touch besides its provider. Only the core builds one."""
+
+    home: Path
+    """plexctl's folder for state, cache and configuration."""
+    environment: Mapping[str, str]
+    """The user's environment; adapters never read the process's own."""
+    secrets: Mapping[str, Secret]
+    """Values for the names in `Plan.secrets`."""
+    now: Callable[[], float]
+    """Seconds since the epoch."""
+
+
+class DeploymentJournal(Protocol):
+    """The record of one deployment, as an adapter writes it while it creates and deletes."""
+
+    @property
+    def ref(self) -> Ref:
+        """The deployment with what is recorded of its resources so far."""
+
+    def intend(self, kind: str, name: str, detail: Mapping[str, str] | None = None) -> int:
+        """Record, durably, that a resource is about to be created; returns the entry's key."""
+
+    def created(self, key: int, resource_id: str, detail: Mapping[str, str] | None = None) -> None:
+        """Record the id of what was created, at once after the provider told it."""
+
+    def removed(self, key: int) -> None:
+        """Record that what was intended or created was read back as gone."""
+
+    def reached(self, endpoint: Endpoint) -> None:
+        """Record where callers go."""
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """One way to run PersonaPlex somewhere. Read-only, pure and mutating methods stand in that order."""
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    def __init__(self, context: Context) -> None:
+        """Keep the context; no I/O, no import of a vendor's SDK."""
+
+    def preflight(self, spec: Spec) -> list[Finding]:
+        """Check what can be checked before anything costs: credentials, quota, what is installed."""
+
+    def offers(self, need: Need) -> list[Offer]:
+        """List the concrete GPU choices that meet a need, in no particular order."""
+
+    def status(self, ref: Ref) -> Status:
+        """Say what is true now. A deployment that is gone is State.MISSING, not an error."""
+
+    def logs(self, ref: Ref, *, follow: bool, since: float | None, tail: int | None) -> Iterator[LogLine]:
+        """Yield log lines, oldest first; with `follow`, go on until the deployment ends."""
+
+    def find(self, name: str | None) -> list[Ref]:
+        """Find plexctl's deployments at the provider by names and labels, without any local record."""
+
+    def plan(self, spec: Spec, offer: Offer) -> Plan:
+        """Lay out the steps. Pure."""
+
+    def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
+        """Make the plan real and return without waiting for readiness.
+
+        Journals the intent, creates, journals the id at once. What the journal already holds is adopted or
+        brought back, never created twice.
+        """
+
+    def stop(self, ref: Ref) -> None:
+        """End what costs while it runs; read back. Stopped or missing already is success."""
+
+    def destroy(self, ref: Ref) -> list[Resource]:
+        """Remove every resource; read back; return what was removed. Missing already is success."""

@@ -1,0 +1,164 @@
+"""The words of plexctl as data: need, offer, finding, plan, resource, endpoint, deployment.
+
+Everything here is immutable and free of I/O. What crosses the journal or a JSON document is made of these by
+`msgspec`, so field names are a public format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from plexctl.states import State
+
+LABEL_PREFIX = "plexctl-"
+"""Every resource is named `plexctl-<deployment>-<id>`, so that it is found again without local state."""
+MANAGED_BY = ("managed-by", "plexctl")
+"""The label (key, value) on every resource of a provider that has labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a deployment asks of a GPU; empty fields ask nothing."""
+
+    gpu: str | None = None
+    min_vram_gib: float | None = None
+    region: str | None = None
+    max_price_usd_per_hour: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One concrete GPU choice on one provider. `price_usd_per_hour` 0 means free, None means unknown."""
+
+    provider: str
+    gpu: str | None
+    count: int
+    region: str | None
+    price_usd_per_hour: float | None
+    source: str
+    """Where the price was read."""
+    as_of: str | None
+    """When the price was read, ISO date; None when it cannot age."""
+    detail: Mapping[str, str] = field(default_factory=dict)
+    """What only the adapter needs to create exactly this offer."""
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of a check before any cost: what was found, and how to mend it."""
+
+    check: str
+    level: Level
+    message: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedResource:
+    """Something that `apply` will create. `body` is what will be sent or started, without secret values."""
+
+    kind: str
+    name: str
+    body: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a plan, for a reader."""
+
+    action: str
+    subject: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The ordered steps that make a spec real with one offer; byte-identical for identical input.
+
+    `secrets` names the values that must be supplied when it is applied; the values are never part of a plan.
+    """
+
+    provider: str
+    deployment: str
+    offer: Offer
+    steps: tuple[Step, ...]
+    resources: tuple[PlannedResource, ...]
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that exists, or may exist, at a provider because of plexctl.
+
+    `id` is None between the intent and the answer of a create: then only the name can find it.
+    """
+
+    kind: str
+    name: str
+    id: str | None
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A deployment as a provider can find it again, from any machine."""
+
+    provider: str
+    name: str
+    id: str
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The name that every resource of this deployment carries."""
+        return f"{LABEL_PREFIX}{self.name}-{self.id}"
+
+    def first(self, kind: str) -> Resource | None:
+        """Return the first resource of a kind, or None."""
+        return next((resource for resource in self.resources if resource.kind == kind), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where callers go. `tls` says how the peer is trusted: `none` (loopback), `system` or `sha256:<hex>`."""
+
+    url: str
+    wss_url: str
+    tls: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a provider says of a deployment now; `detail` is for a reader."""
+
+    state: State
+    endpoint: Endpoint | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A named set of resources plus its endpoint."""
+
+    ref: Ref
+    endpoint: Endpoint | None
+    changed: bool = True
+    """False when it existed already, as asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a deployment's log, as it came. `time` is epoch seconds when the source tells it."""
+
+    text: str
+    time: float | None = None
