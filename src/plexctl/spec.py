@@ -16,16 +16,18 @@ PROVIDERS = ("local", "ssh", "modal", "cloudrun", "runpod", "vast", "lambda", "o
 DEFAULT_NAME = "personaplex"
 DEFAULT_REPOSITORY = "nvidia/personaplex-7b-v1"
 
+# `$(?!\n)`: the end of the text for Python's and for JSON Schema's regular expressions alike.
 Name = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+        pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$(?!\n)",
         description="Name of the deployment: lower-case letters, digits and hyphens, at most 40.",
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Variable  # `$(?!\n)`: the end of the text for Python's and for JSON Schema's regular expressions alike.
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,7 +36,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     repo: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9][\w.-]*/[\w.-]+$",
+            pattern=r"^[A-Za-z0-9][\w.-]*/[\w.-]+$(?!\n)",
             description="Hugging Face repository of the weights.",
             extra={"env": "PLEXCTL_MODEL_REPO"},
         ),

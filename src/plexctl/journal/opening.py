@@ -1,0 +1,90 @@
+"""Opening a journal file safely: 0600, WAL, FULL, checked before anything is written to it.
+
+A file that is no journal, is damaged, or was written by a newer plexctl raises JournalError and stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from plexctl.errors import JournalError
+from plexctl.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
+
+_BUSY_TIMEOUT_S = 30
+_MAGIC = b"SQLite format 3\x00"
+_HEADER_SIZE = 100
+_USER_VERSION = slice(60, 64)
+_APPLICATION_ID = slice(68, 72)
+
+
+def connect(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> sqlite3.Connection:
+    """Open the journal at `path` for reading and writing; create it when there is none."""
+    with sqlite_errors(path):
+        _create_private(path)
+        _check(path, newest=len(migrations))
+        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            migrate(connection, migrations)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into JournalError."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise JournalError(f"the journal {path} cannot be used: {error}", hint=_hint(str(error), path)) from error
+    except OSError as error:
+        raise JournalError(
+            f"the journal {path} cannot be used: {error.strerror}",
+            hint="make its folder writable, or name another with PLEXCTL_HOME",
+        ) from error
+
+
+def _hint(reason: str, path: Path) -> str:
+    if "full" in reason:
+        return "free disk space; nothing was created"
+    if "locked" in reason:
+        return "another plexctl is writing: try again"
+    if "readonly" in reason or "unable to open" in reason:
+        return "make its folder writable, or name another with PLEXCTL_HOME"
+    return f"it was not touched: move {path} away, then find what exists with the providers' own consoles"
+
+
+def _create_private(path: Path) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _check(path: Path, newest: int) -> None:
+    """Raise JournalError unless the file is empty, or a sound journal that this plexctl understands."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_SIZE)
+    if not header:
+        return
+    if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
+        raise sqlite3.DatabaseError("it is no journal, or damaged")
+    version = int.from_bytes(header[_USER_VERSION], "big")
+    if version > newest:
+        raise JournalError(
+            f"the journal {path} was written by a newer plexctl (schema {version}; this one knows {newest})",
+            hint="upgrade plexctl, or name another folder with PLEXCTL_HOME; the file was not touched",
+        )
+    if version and int.from_bytes(header[_APPLICATION_ID], "big") != APPLICATION_ID:
+        raise sqlite3.DatabaseError("it is another program's SQLite file")
+    # Read-only: a connection that may write would check-point a damaged file when it closes.
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)) as reader:
+        (verdict,) = reader.execute("PRAGMA quick_check(1)").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(f"it is damaged ({verdict})")
