@@ -26,8 +26,7 @@ Name = Annotated[
 ]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
-Variable  # `$(?!\n)`: the end of the text for Python's and for JSON Schema's regular expressions alike.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
