@@ -5,8 +5,10 @@ Shared by the probe and the gateway, and by nothing else: it imports only the st
 
 from plexctl.voice.conversation import Audio, Conversation, Event, Handshake, Ignored, ProtocolError, Text
 from plexctl.voice.messages import Kind, Message, encode, parse
-from plexctl.voice.ogg import OggError, OggReader, Page, packets_of
-from plexctl.voice.opus import OpusError, is_header, packet_duration_s
+from plexctl.voice.ogg import OggError, OggReader, PacketReader, Page
+from plexctl.voice.ogg_writer import OggWriter
+from plexctl.voice.opus import OpusError, OpusHead, encode_tags, is_header, packet_duration_s, packet_granules
+from plexctl.voice.recording import Recording, TimedPage, ogg_file
 
 __all__ = [
     "Audio",
@@ -18,13 +20,20 @@ __all__ = [
     "Message",
     "OggError",
     "OggReader",
+    "OggWriter",
     "OpusError",
+    "OpusHead",
+    "PacketReader",
     "Page",
     "ProtocolError",
+    "Recording",
     "Text",
+    "TimedPage",
     "encode",
+    "encode_tags",
     "is_header",
+    "ogg_file",
     "packet_duration_s",
-    "packets_of",
+    "packet_granules",
     "parse",
 ]

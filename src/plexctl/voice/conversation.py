@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plexctl.voice.messages import Kind, parse
-from plexctl.voice.ogg import OggError, OggReader, packets_of
+from plexctl.voice.ogg import OggError, PacketReader
 from plexctl.voice.opus import OpusError, is_header, packet_duration_s
 
 
@@ -25,10 +25,12 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Sound came: how many seconds, and the Ogg bytes as they came (0 seconds for header pages)."""
+    """Sound came: how many seconds (0 for header pages and parts of pages), and the Ogg bytes as they came."""
 
     seconds: float
     ogg: bytes
+    packets: tuple[bytes, ...] = ()
+    """The Opus packets that these bytes completed, headers left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Conversation:
         """True once the handshake has come."""
         self.heard_s = 0.0
         """Seconds of audio heard so far."""
-        self._ogg = OggReader()
+        self._ogg = PacketReader()
 
     def receive(self, data: bytes) -> Event:
         """Return what `data` means. Raises ProtocolError for audio before the handshake or broken audio."""
@@ -76,12 +78,9 @@ class Conversation:
         if not self.is_talking:
             raise ProtocolError("audio came before the handshake")
         try:
-            seconds = sum(
-                packet_duration_s(packet)
-                for packet in packets_of(self._ogg.feed(ogg))
-                if not is_header(packet)
-            )
+            packets = tuple(packet for packet in self._ogg.feed(ogg) if not is_header(packet))
+            seconds = sum(map(packet_duration_s, packets))
         except (OggError, OpusError) as error:
             raise ProtocolError(f"broken audio: {error}") from error
         self.heard_s += seconds
-        return Audio(seconds, ogg)
+        return Audio(seconds, ogg, packets)
