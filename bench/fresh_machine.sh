@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run the README's commands on a fresh machine: a Debian 12 container with Python, git and make, a plain user and nothing else.
+# Run the README's commands on a fresh machine: a Debian 12 container with Python, git, make and a plain user only.
 #
 # usage: sudo bench/fresh_machine.sh
 #   FRESH_TARGETS="demo test"  make targets to run, in this order, in one clone of the checkout's HEAD
@@ -20,7 +20,7 @@ readonly last_lines=15
 readonly longest_run_s=7200  # podman ends the container by itself, should this script be killed
 
 # Index settings of the host's pip as a pip.conf. Local folders do not exist in the container: those are left out.
-# Reads `pip config list`, where the environment outranks [install] and [global]. With an argument: that setting alone.
+# Reads `pip config list`, where the environment outranks [install] and [global]. With an argument: that one only.
 readonly pip_settings='
 import ast, sys
 ranks = {"global": 0, "install": 1, ":env:": 2}
@@ -31,8 +31,8 @@ for line in sys.stdin:
     section, _, name = key.rpartition(".")
     if section in ranks and name in names:
         found[name] = max(found.get(name, (-1, "")), (ranks[section], ast.literal_eval(value)))
-settings = {name: " ".join(w for w in value.split() if not name.endswith("index-url") or "://" in w and w[:5] != "file:")
-            for name, (_, value) in found.items()}
+remote = lambda name, word: not name.endswith("index-url") or "://" in word and not word.startswith("file:")
+settings = {name: " ".join(w for w in value.split() if remote(name, w)) for name, (_, value) in found.items()}
 if sys.argv[1:]:
     print(settings.get(sys.argv[1], ""))
 else:
@@ -53,8 +53,8 @@ host_pip_config() {
 }
 
 host_debian_mirror() {  # empty: debootstrap's own default
-  apt-get indextargets --format "\$(REPO_URI)" 'Created-By: Packages' 'Codename: bookworm' 'Component: main' 2>/dev/null \
-    | head -n 1 || true
+  apt-get indextargets --format "\$(REPO_URI)" \
+    'Created-By: Packages' 'Codename: bookworm' 'Component: main' 2>/dev/null | head -n 1 || true
 }
 
 build_base_image() {
@@ -63,8 +63,8 @@ build_base_image() {
   start_ms=$(now_ms)
   mirror=$(host_debian_mirror)
   say "building $base_image (once), log: $logs/debootstrap.log"
-  debootstrap --variant=minbase --include="$packages" bookworm "$root" ${mirror:+"$mirror"} >"$logs/debootstrap.log" 2>&1 \
-    || { tail -n "$last_lines" "$logs/debootstrap.log" >&2; die "debootstrap failed"; }
+  debootstrap --variant=minbase --include="$packages" bookworm "$root" ${mirror:+"$mirror"} \
+    >"$logs/debootstrap.log" 2>&1 || { tail -n "$last_lines" "$logs/debootstrap.log" >&2; die "debootstrap failed"; }
   tar -C "$root" --exclude='./var/cache/apt/archives/*.deb' -c . | podman import --quiet - "$base_image" >/dev/null
   say "built $base_image in $((($(now_ms) - start_ms) / 1000)) s"
 }
@@ -95,7 +95,7 @@ build_image() {
 
 as_user() { podman exec --user "$user" --env "USER=$user" --workdir "/home/$user" "$container" bash -lc "$@"; }
 
-# A bare copy of HEAD, not the checkout itself: it also holds what a linked worktree or a shared object store keeps elsewhere.
+# Mounts a bare copy, not the checkout: it holds what a linked worktree or a shared object store keeps elsewhere too.
 start_container() {
   git clone --quiet --bare --no-local "$checkout" "$work/source.git"
   chown -R "$uid:$uid" "$work/source.git"
@@ -152,8 +152,7 @@ summary=()
 failed=0
 work=$(mktemp -d -t plexctl-fresh-work.XXXXXX)
 trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 130' INT  # podman exec swallows it
 logs=$(mktemp -d -t plexctl-fresh-logs.XXXXXX)
 
 say "full logs: $logs"
@@ -164,6 +163,7 @@ start_container
 if [[ ${FRESH_UV:-0} == 1 ]]; then install_uv; fi
 for target in "${targets[@]}"; do run_target "$target"; done
 
-printf '%s\n' "--- $(as_user "cd '$clone' && git log -1 --format='commit %h,' && python3 --version" | xargs), full logs: $logs"
+versions=$(as_user "cd '$clone' && git log -1 --format='commit %h,' && python3 --version" | xargs)
+printf '%s\n' "--- $versions, full logs: $logs"
 printf '%s\n' "${summary[@]}"
 exit "$failed"

@@ -1,8 +1,9 @@
 """Make the recording that plexctl's probe plays to a voice server: `python scripts/record_voice.py`.
 
-Needs `espeak-ng` and `opusenc` (Debian: espeak-ng, opus-tools). Writes src/plexctl/probe/voice.opus: six seconds of
-talk without a pause long enough to end a turn, 24 kHz mono, 20 ms frames, two to an Ogg page, as the browser client
-sends it. The same releases of the two tools give the same bytes: the stream's serial number is fixed.
+Needs `espeak-ng` and `opusenc` (Debian: espeak-ng, opus-tools). Writes src/plexctl/probe/voice.opus: six
+seconds of talk without a pause long enough to end a turn, 24 kHz mono, 20 ms frames, two to an Ogg page, as
+the browser client sends it. The same releases of the two tools give the same bytes: the stream's serial
+number is fixed.
 """
 
 from __future__ import annotations  # array.array takes a type argument from Python 3.12 only
@@ -41,7 +42,7 @@ def encode_command(target: Path) -> list[str]:
 
 
 def read_samples(spoken: bytes) -> tuple[array.array[int], int]:
-    """Return the 16-bit mono samples of a streamed WAV file (whose header gives no true length) and their rate."""
+    """Return the 16-bit mono samples and the rate of a streamed WAV file (its header gives no length)."""
     with wave.open(io.BytesIO(spoken)) as file:
         samples = array.array("h", file.readframes(len(spoken)))
         rate = file.getframerate()
@@ -51,7 +52,7 @@ def read_samples(spoken: bytes) -> tuple[array.array[int], int]:
 
 
 def resample(samples: Sequence[int], rate: int, count: int) -> array.array[int]:
-    """Return the first `count` samples at `SAMPLE_RATE`, by linear interpolation; too short a talk is an error."""
+    """Return the first `count` samples at `SAMPLE_RATE`, interpolated; IndexError if the talk is shorter."""
     taken = array.array("h")
     for number in range(count):
         whole, part = divmod(number * rate, SAMPLE_RATE)

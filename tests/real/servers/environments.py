@@ -1,14 +1,14 @@
-"""Make the virtual environment in which one real voice server runs: `python environments.py kyutai|personaplex DIR`.
+"""Make the environment in which a real voice server runs: `python environments.py kyutai|personaplex DIR`.
 
 For people and for continuous integration; standard library only, so that any Python 3.11 can start it. Each
-server gets an environment of its own, because the two need different releases of sphn (0.1 and 0.2 differ in their
-interface). torch is installed by pip, by its plain version: a machine that offers a CPU build to pip (`find-links`
-or an index in its configuration) takes that one, about 190 MB; any other machine pulls the CUDA build and its
-libraries, several GB, so point pip at a CPU build there first.
+server gets an environment of its own, because the two need different releases of sphn (0.1 and 0.2 differ
+in their interface). torch is installed by pip, by its plain version: a machine that offers a CPU build to
+pip (`find-links` or an index in its configuration) takes that one, about 190 MB; any other machine pulls
+the CUDA build and its libraries, several GB, so point pip at a CPU build there first.
 
-Both servers pin older releases of torch than the one here; both run on it, on a CPU. Therefore moshi itself is
-installed without its dependencies, and they are named here. NVIDIA's server is not on the package index: its
-environment holds what it needs, and `personaplex.py` takes the code from a checkout.
+Both servers pin older releases of torch than the one here; both run on it, on a CPU. Therefore moshi itself
+is installed without its dependencies, and they are named here. NVIDIA's server is not on the package index:
+its environment holds what it needs, and `personaplex.py` takes the code from a checkout.
 """
 
 import argparse
@@ -56,7 +56,7 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def stamp_text(server: str) -> str:
-    """What an environment made for `server` is stamped with: it changes with the requirements or the Python."""
+    """Return the stamp of an environment for `server`: it changes with the requirements and the Python."""
     listed = repr((sys.version_info[:2], REQUIREMENTS[server]))
     return hashlib.sha256(listed.encode()).hexdigest() + "\n"
 

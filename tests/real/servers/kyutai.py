@@ -2,9 +2,10 @@
 
     python kyutai.py --port 8999 --models DIR [any flag of PersonaPlex's server]
 
-Runs in the environment that `environments.py kyutai` makes. The server is unmodified; this launcher only corrects
-what keeps it from a CPU (its warm-up waits for a GPU) and leaves out the flags that it lacks, since plexctl gives
-them for PersonaPlex's server. It greets at once, reads no query, and serves one caller at a time.
+Runs in the environment that `environments.py kyutai` makes. The server is unmodified; this launcher only
+corrects what keeps it from a CPU (its warm-up waits for a GPU) and leaves out the flags that it lacks,
+since plexctl gives them for PersonaPlex's server. It greets at once, reads no query, and serves one caller
+at a time.
 """
 
 import argparse
@@ -14,9 +15,12 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tiny_models import prepare, shrink, use_cpu_only
+if TYPE_CHECKING:
+    from tests.real.servers.tiny_models import prepare, shrink, use_cpu_only
+else:  # beside this file: the launcher runs as a script, in an environment without plexctl
+    from tiny_models import prepare, shrink, use_cpu_only
 
 MODELS_VARIABLE = "PLEXCTL_TEST_MODELS"
 STATIC_REPO = "kyutai/moshi-artifacts"

@@ -1,18 +1,20 @@
 """Start NVIDIA's own `moshi.server` (PersonaPlex) on the loopback with small random weights, on a CPU.
 
-    PLEXCTL_TEST_PERSONAPLEX_SRC=CHECKOUT python personaplex.py --port 8998 --models DIR [flags of that server]
+    PLEXCTL_TEST_PERSONAPLEX_SRC=CHECKOUT python personaplex.py --port 8998 --models DIR [its other flags]
 
-Runs in the environment that `environments.py personaplex` makes, on the code of a checkout of NVIDIA/personaplex,
-of which no file is changed. This launcher shrinks the size tables, binds the loopback only (upstream binds every
-interface whatever `--host` says) and leaves out `--cpu-offload` (it needs accelerate and a GPU). Flags that are not
-its own reach upstream's parser, which refuses what it does not know.
+Runs in the environment that `environments.py personaplex` makes, on the code of a checkout of
+NVIDIA/personaplex, of which no file is changed. This launcher shrinks the size tables, binds the loopback
+only (upstream binds every interface whatever `--host` says) and leaves out `--cpu-offload` (it needs
+accelerate and a GPU). Flags that are not its own reach upstream's parser, which refuses what it does not
+know.
 
 For each session it writes one line on standard output at the moment of the handshake:
 
     session voice=NATF2.pt prompt_tokens=11
 
-with the voice and the number of prompt tokens that the model was really fed, which under contention are not always
-those that the caller asked for: upstream writes every request into one shared state before it waits for the slot.
+with the voice and the number of prompt tokens that the model was really fed, which under contention are not
+always those that the caller asked for: upstream writes every request into one shared state before it waits
+for the slot.
 """
 
 import argparse
@@ -22,9 +24,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tiny_models import prepare, shrink, use_cpu_only
+if TYPE_CHECKING:
+    from tests.real.servers.tiny_models import prepare, shrink, use_cpu_only
+else:  # beside this file: the launcher runs as a script, in an environment without plexctl
+    from tiny_models import prepare, shrink, use_cpu_only
 
 MODELS_VARIABLE = "PLEXCTL_TEST_MODELS"
 SOURCE_VARIABLE = "PLEXCTL_TEST_PERSONAPLEX_SRC"
