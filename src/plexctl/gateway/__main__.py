@@ -1,0 +1,56 @@
+"""`python -m plexctl.gateway`: run the gateway with what the environment says.
+
+Exit codes: 0 ended by a signal or by its clock, 3 a setting is wrong, 11 the port is taken.
+The first thing it does, before anything heavy is imported, is to write its pid to the inherited PLEXCTL_PID_FD:
+the file is locked by whoever started it, and the lock lives as long as any process of the deployment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_CONFIGURATION = 3
+_CONFLICT = 11
+
+
+def write_pid(raw: str) -> None:
+    """Write this process's pid to the inherited file `raw` names; says so and exits 3 when that cannot be."""
+    if not raw:
+        return
+    try:
+        descriptor = int(raw)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    except (OSError, ValueError) as error:
+        fail(_CONFIGURATION, f"PLEXCTL_PID_FD={raw!r} is no file to write to: {error}")
+
+
+def fail(code: int, text: str) -> None:
+    """Say why on one line and exit."""
+    sys.stderr.write(f"plexctl gateway: {text}\n")
+    sys.exit(code)
+
+
+def main() -> None:
+    """Run the gateway until it is told to stop."""
+    write_pid(os.environ.get("PLEXCTL_PID_FD", ""))
+
+    import asyncio
+
+    from plexctl.gateway.server import PortError, listening_socket, serve
+    from plexctl.gateway.settings import Settings, SettingsError
+
+    try:
+        settings = Settings.from_environment(os.environ)
+        bound = listening_socket(settings.listening)
+    except SettingsError as error:
+        fail(_CONFIGURATION, str(error))
+    except PortError as error:
+        fail(_CONFLICT, str(error))
+    else:
+        asyncio.run(serve(settings, bound))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Start upstream's `moshi.server` on the loopback only; run by the python of PersonaPlex's own environment.
+
+Imports nothing of plexctl, which is not installed there. It does two things before handing over: it makes
+`aiohttp.web.run_app` bind 127.0.0.1 (upstream parses `--host` and then binds every address), and it ends the process
+when standard input ends, which is how an engine learns that its gateway is gone, even by SIGKILL.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import threading
+from typing import Any
+
+_GATEWAY_GONE = 70
+
+
+def _end_with_gateway() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(_GATEWAY_GONE)
+
+
+def main() -> None:
+    """Hand over to the server; does not return while it runs."""
+    from aiohttp import web
+
+    run_app = web.run_app
+
+    def run_on_loopback(app: Any, **options: Any) -> None:
+        run_app(app, **{**options, "host": "127.0.0.1"})
+
+    web.run_app = run_on_loopback
+    threading.Thread(target=_end_with_gateway, daemon=True).start()
+    runpy.run_module("moshi.server", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

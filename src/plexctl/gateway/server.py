@@ -1,0 +1,133 @@
+"""One gateway's run, from the listening socket to the last engine's end.
+
+Order at the end: no new callers, live conversations may finish (up to the drain limit), then engines are stopped,
+then the port is given up. A second signal shortens the drain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+
+from aiohttp import web
+
+from plexctl import __version__
+from plexctl.gateway.app import Gateway
+from plexctl.gateway.engines import engine_named
+from plexctl.gateway.frames import CloseCode
+from plexctl.gateway.lifetime import Lifetime, until_over
+from plexctl.gateway.logbook import Logbook
+from plexctl.gateway.settings import Listening, Settings
+from plexctl.gateway.supervisor import Supervisor
+
+_BACKLOG = 256
+_MAX_LINE = 16 * 1024
+_DRAIN_POLL_S = 0.05
+_GOODBYE_S = 1.0
+
+
+class PortError(OSError):
+    """The gateway cannot listen where it was told to; the text says why and what to do."""
+
+
+def listening_socket(listening: Listening) -> socket.socket:
+    """Return a bound socket, or the inherited one. Raises PortError."""
+    try:
+        if listening.fd is not None:
+            inherited = socket.socket(fileno=listening.fd)
+            inherited.set_inheritable(False)
+            return inherited
+        found = socket.getaddrinfo(
+            listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = found[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(address)
+            bound.listen(_BACKLOG)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        where = f"{listening.host} port {listening.port}" if listening.fd is None else "PLEXCTL_LISTEN_FD"
+        raise PortError(f"cannot listen on {where}: {error.strerror}; set PLEXCTL_PORT to a free port") from error
+    return bound
+
+
+def address_of(bound: socket.socket) -> str:
+    """Return a bound socket's address as a URL."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def serve(settings: Settings, bound: socket.socket) -> None:
+    """Run until a signal or the clock ends the gateway."""
+    logbook = Logbook(sys.stdout, secrets=settings.secrets)
+    gateway = Gateway(settings, logbook, __version__)
+    engine = engine_named(settings.engine.name)
+    for number in range(settings.engine.count):
+        supervisor = Supervisor(f"engine-{number}", engine, settings.engine, gateway.pool, logbook)
+        supervisor.on_death = lambda name: gateway.metrics.deaths.labels(name).inc()
+        gateway.supervisors.append(supervisor)
+    stop = _signals()
+    runner = web.AppRunner(
+        gateway.application(),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=_GOODBYE_S,
+        max_line_size=_MAX_LINE,
+        max_field_size=_MAX_LINE,
+    )
+    await runner.setup()
+    await web.SockSite(runner, bound, backlog=_BACKLOG).start()
+    logbook.write("gateway", f"listening on {address_of(bound)}")
+    lives = [asyncio.create_task(supervisor.run()) for supervisor in gateway.supervisors]
+    why = await _until_end(settings, gateway, stop)
+    logbook.write("gateway", f"draining: {why}")
+    await _drain(settings, gateway, stop)
+    await asyncio.gather(*(supervisor.stop() for supervisor in gateway.supervisors))
+    for life in lives:
+        life.cancel()
+    await asyncio.gather(*lives, return_exceptions=True)
+    await runner.cleanup()
+    logbook.write("gateway", "stopped")
+
+
+def _signals() -> asyncio.Queue[str]:
+    queue: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, queue.put_nowait, signal.Signals(number).name)
+    return queue
+
+
+async def _until_end(settings: Settings, gateway: Gateway, stop: asyncio.Queue[str]) -> str:
+    now = asyncio.get_running_loop().time
+    lifetime = Lifetime(settings.limits.expires_at, settings.limits.idle_s, now())
+    ends = [
+        asyncio.create_task(stop.get()),
+        asyncio.create_task(until_over(lifetime, time.time, now, lambda: gateway.pool.busy > 0)),
+    ]
+    done, pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in pending:
+        end.cancel()
+    return done.pop().result()
+
+
+async def _drain(settings: Settings, gateway: Gateway, stop: asyncio.Queue[str]) -> None:
+    gateway.is_draining = True
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(settings.limits.drain_s):
+            while gateway.switchboard.live and stop.empty():
+                await asyncio.sleep(_DRAIN_POLL_S)
+    for conversation in list(gateway.switchboard.live):
+        conversation.end(CloseCode.GOING_AWAY, "the gateway stops")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GOODBYE_S):
+            while gateway.switchboard.live:
+                await asyncio.sleep(_DRAIN_POLL_S)

@@ -1,0 +1,279 @@
+"""The gateway's settings, read from the environment once. Nothing else in the gateway looks at the environment.
+
+Every bad value is a SettingsError that names the variable and how to mend it. What it refuses: an open gateway
+(no token) on anything but the loopback.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from plexctl.gateway.voices import DEFAULT_VOICE, voices_in
+
+MAX_PROMPT_CHARACTERS = 1000
+"""The limit of upstream's own web page."""
+DEFAULT_TEXT_PROMPT = (
+    "You are a friendly and patient teacher. Answer questions and give advice in clear, warm and short sentences."
+)
+ENGINE_NAMES = ("personaplex", "echo")
+_DEFAULT_PORT = 8998
+_MAX_PORT = 65535
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+class SettingsError(ValueError):
+    """A variable's value cannot be used; the text names the variable and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where callers come in: an address, or a listening socket inherited as `fd`."""
+
+    host: str
+    port: int
+    fd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Times in seconds; None means no limit."""
+
+    handshake_s: float
+    silence_s: float
+    heartbeat_s: float
+    session_s: float | None
+    drain_s: float
+    idle_s: float | None
+    expires_at: float | None
+    """Unix time."""
+    caller_backlog_s: float
+    """How long bytes may wait for a caller that does not read."""
+    caller_backlog_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What engines to run, and how."""
+
+    name: str
+    count: int
+    capacity: int | None
+    """Callers at once in one engine; None means what the engine says of itself."""
+    start_timeout_s: float
+    python: str
+    script: str
+    device: str
+    model_repo: str
+    model_revision: str
+    cpu_offload: bool
+    torch_compile: bool
+    voice_dir: Path | None
+    pid_fd: int | None
+    """Inherited by engines, so that its lock is held while any process of the deployment lives."""
+    environment: Mapping[str, str] = field(repr=False)
+    """What engines inherit: the gateway's own environment without the gateway's secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that the environment says, checked."""
+
+    deployment: str
+    token: str = field(repr=False)
+    """Empty means open."""
+    voice: str
+    text_prompt: str
+    voices: tuple[str, ...]
+    static: Path | None
+    secrets: tuple[str, ...] = field(repr=False)
+    """Values that no log line may show."""
+    listening: Listening
+    limits: Limits
+    engine: EngineSettings
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Return the settings in `environment`. Raises SettingsError."""
+        read = _Reader(environment)
+        listening = _listening(read)
+        token = _token(read, listening)
+        engine = _engine(read)
+        voices = voices_in(engine.voice_dir)
+        voice = read.text("PLEXCTL_VOICE", DEFAULT_VOICE)
+        if voice not in voices:
+            raise SettingsError(f"PLEXCTL_VOICE={voice!r} is no known voice: use one of {', '.join(voices)}")
+        return cls(
+            deployment=read.text("PLEXCTL_DEPLOYMENT", "personaplex"),
+            token=token,
+            voice=voice,
+            text_prompt=_text_prompt(read),
+            voices=voices,
+            static=read.folder("PLEXCTL_STATIC"),
+            secrets=tuple(
+                value for name in ("PLEXCTL_TOKEN", "HF_TOKEN") if (value := environment.get(name, ""))
+            ),
+            listening=listening,
+            limits=_limits(read),
+            engine=engine,
+        )
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+
+    def text(self, name: str, default: str = "") -> str:
+        return self.environment.get(name, "").strip() or default
+
+    def whole(self, name: str, default: int | None, *, low: int, high: int) -> int | None:
+        raw = self.text(name)
+        if not raw:
+            return default
+        if not raw.isascii() or not raw.isdigit() or not low <= int(raw[:20]) <= high:
+            raise SettingsError(f"{name}={raw!r} is not usable: give a whole number from {low} to {high}")
+        return int(raw)
+
+    def seconds(self, name: str, default: float | None) -> float | None:
+        raw = self.text(name)
+        if not raw:
+            return default
+        try:
+            value = float(raw)
+        except ValueError:
+            value = math.nan
+        if not 0 < value < math.inf:
+            raise SettingsError(f"{name}={raw!r} is not usable: give seconds above 0, or leave it out")
+        return value
+
+    def flag(self, name: str) -> bool:
+        raw = self.text(name).lower()
+        if raw not in _TRUE | _FALSE:
+            raise SettingsError(f"{name}={raw!r} is not usable: give 1 or 0")
+        return raw in _TRUE
+
+    def folder(self, name: str) -> Path | None:
+        raw = self.text(name)
+        if not raw or raw == "none":
+            return None
+        if not Path(raw).is_dir():
+            raise SettingsError(f"{name}={raw!r} is no folder: make it, or leave the variable out")
+        return Path(raw)
+
+    def file(self, name: str) -> str:
+        raw = self.text(name)
+        if raw and not Path(raw).is_file():
+            raise SettingsError(f"{name}={raw!r} does not exist: give the path of an existing file")
+        return raw
+
+
+def _listening(read: _Reader) -> Listening:
+    name = "PLEXCTL_PORT" if read.text("PLEXCTL_PORT") else "PORT"
+    port = read.whole(name, _DEFAULT_PORT, low=0, high=_MAX_PORT)
+    return Listening(
+        host=read.text("PLEXCTL_HOST", "0.0.0.0").strip("[]"),  # noqa: S104 - a container's default; open needs loopback
+        port=_DEFAULT_PORT if port is None else port,
+        fd=read.whole("PLEXCTL_LISTEN_FD", None, low=3, high=1 << 20),
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` names this machine to itself only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _token(read: _Reader, listening: Listening) -> str:
+    token = read.text("PLEXCTL_TOKEN")
+    if not token and not is_loopback(listening.host):
+        raise SettingsError(
+            f"PLEXCTL_TOKEN is empty and the gateway would listen on {listening.host}: "
+            "set a token, or PLEXCTL_HOST=127.0.0.1"
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise SettingsError("PLEXCTL_TOKEN has characters that no header carries: use letters, digits, '-', '_'")
+    return token
+
+
+def _text_prompt(read: _Reader) -> str:
+    prompt = read.text("PLEXCTL_TEXT_PROMPT", DEFAULT_TEXT_PROMPT)
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise SettingsError(f"PLEXCTL_TEXT_PROMPT is over {MAX_PROMPT_CHARACTERS} characters: shorten it")
+    return prompt
+
+
+def _limits(read: _Reader) -> Limits:
+    return Limits(
+        handshake_s=read.seconds("PLEXCTL_HANDSHAKE_TIMEOUT_S", None) or 120.0,
+        silence_s=read.seconds("PLEXCTL_SILENCE_TIMEOUT_S", None) or 30.0,
+        heartbeat_s=read.seconds("PLEXCTL_HEARTBEAT_S", None) or 10.0,
+        session_s=read.seconds("PLEXCTL_MAX_SESSION_S", None),
+        drain_s=read.seconds("PLEXCTL_DRAIN_TIMEOUT_S", None) or 20.0,
+        idle_s=read.seconds("PLEXCTL_IDLE_TIMEOUT_S", None),
+        expires_at=_moment(read),
+        caller_backlog_s=10.0,
+        caller_backlog_bytes=256 * 1024,
+    )
+
+
+def _moment(read: _Reader) -> float | None:
+    name = "PLEXCTL_EXPIRES_AT"
+    raw = read.text(name)
+    if not raw:
+        return None
+    try:
+        return float(raw)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(raw)
+    except ValueError:
+        raise SettingsError(
+            f"{name}={raw!r} is no moment: give ISO 8601 such as 2026-12-01T18:00:00Z, or Unix seconds"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _engine(read: _Reader) -> EngineSettings:
+    name = read.text("PLEXCTL_ENGINE", "personaplex")
+    if name not in ENGINE_NAMES:
+        raise SettingsError(f"PLEXCTL_ENGINE={name!r} is no known engine: use {' or '.join(ENGINE_NAMES)}")
+    python = read.file("PLEXCTL_ENGINE_PYTHON")
+    if name == "personaplex" and not python:
+        raise SettingsError(
+            "PLEXCTL_ENGINE_PYTHON is not set: give the path of the python of PersonaPlex's own environment"
+        )
+    return EngineSettings(
+        name=name,
+        count=_count(read),
+        capacity=read.whole("PLEXCTL_ENGINE_CAPACITY", None, low=1, high=10_000),
+        start_timeout_s=read.seconds("PLEXCTL_START_TIMEOUT_S", None) or 1800.0,
+        python=python,
+        script=read.file("PLEXCTL_ENGINE_SCRIPT"),
+        device=read.text("PLEXCTL_DEVICE"),
+        model_repo=read.text("PLEXCTL_MODEL_REPO"),
+        model_revision=read.text("PLEXCTL_MODEL_REVISION"),
+        cpu_offload=read.flag("PLEXCTL_CPU_OFFLOAD"),
+        torch_compile=read.flag("PLEXCTL_TORCH_COMPILE"),
+        voice_dir=read.folder("PLEXCTL_VOICE_DIR"),
+        pid_fd=read.whole("PLEXCTL_PID_FD", None, low=3, high=1 << 20),
+        environment={key: value for key, value in read.environment.items() if key != "PLEXCTL_TOKEN"},
+    )
+
+
+def _count(read: _Reader) -> int:
+    raw = read.text("PLEXCTL_ENGINES", "1")
+    if raw == "auto":
+        # One until the gateway can read how much GPU memory is free: a second engine that does not fit
+        # would take the first one down with it.
+        return 1
+    return read.whole("PLEXCTL_ENGINES", 1, low=1, high=64) or 1

@@ -1,0 +1,198 @@
+"""Starts one engine, watches it, starts it again when it dies, and gives it up with a reason in words.
+
+The engine's standard input is a pipe that the gateway holds: it ends when the gateway ends, however that happens.
+An engine counts as ready when a plain GET of its chat address is answered with 400: that touches no model state,
+and upstream opens its port only after loading and warming up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from plexctl.gateway.backoff import Backoff
+from plexctl.gateway.diagnosis import reason_for
+from plexctl.gateway.engines import Engine
+from plexctl.gateway.health import EngineHealth
+from plexctl.gateway.logbook import LineSplitter, Logbook
+from plexctl.gateway.pool import Pool, Seat
+from plexctl.gateway.settings import EngineSettings
+
+STOP_GRACE_S = 5.0
+_POLL_FIRST_S = 0.05
+_POLL_LONGEST_S = 0.5
+_ASK_TIMEOUT_S = 5.0
+_LAST_LINES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class _Death:
+    exit_code: int | None
+    ready_for_s: float | None
+    reason: str
+
+
+class Supervisor:
+    """One engine's life."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        settings: EngineSettings,
+        pool: Pool,
+        logbook: Logbook,
+    ) -> None:
+        self.name = name
+        self.health = EngineHealth()
+        self.restarts = 0
+        self.on_death: Callable[[str], None] | None = None
+        self._engine = engine
+        self._settings = settings
+        self._pool = pool
+        self._logbook = logbook
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._is_stopping = False
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def run(self) -> None:
+        """Keep the engine alive until `stop`, or until it is given up."""
+        backoff = Backoff()
+        loop = asyncio.get_running_loop()
+        while not self._is_stopping:
+            self.health = EngineHealth()
+            death = await self._live_once()
+            if self._is_stopping:
+                return
+            wait_s = backoff.died(loop.time(), death.ready_for_s)
+            if self.on_death is not None:
+                self.on_death(self.name)
+            if wait_s is None:
+                self.health = EngineHealth("failed", "given up", None, death.reason)
+                self._logbook.write("gateway", f"{self.name} failed: {death.reason}")
+                return
+            self.restarts += 1
+            self.health = EngineHealth("starting", f"again after: {death.reason}")
+            self._logbook.write("gateway", f"{self.name} died: {death.reason}; again in {wait_s} s")
+            await asyncio.sleep(wait_s)
+
+    async def stop(self) -> None:
+        """End the engine: SIGTERM, and SIGKILL after the grace (upstream lives on for minutes otherwise)."""
+        self._is_stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(STOP_GRACE_S):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _live_once(self) -> _Death:
+        port = free_port()
+        self._lines.clear()
+        try:
+            process = await self._spawn(port)
+        except OSError as error:
+            return _Death(None, None, f"the engine cannot be started: {error}")
+        self._process = process
+        reading = asyncio.create_task(self._read(process))
+        ready_since = await self._become_ready(process, port)
+        timed_out = ready_since is None and process.returncode is None
+        if ready_since is not None:
+            await self._serve(process, port)
+        elif timed_out:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        exit_code = await process.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await reading
+        if timed_out:
+            limit = self._settings.start_timeout_s
+            return _Death(exit_code, None, f"not ready within {limit:.0f} s ({self.health.phase})")
+        ready_for = None if ready_since is None else asyncio.get_running_loop().time() - ready_since
+        return _Death(exit_code, ready_for, reason_for(exit_code, self._lines))
+
+    async def _spawn(self, port: int) -> asyncio.subprocess.Process:
+        command = self._engine.command(self._settings, port)
+        self._logbook.write("gateway", f"{self.name} starts on port {port}: {self._engine.name}")
+        pid_fd = self._settings.pid_fd
+        return await asyncio.create_subprocess_exec(
+            *command.argv,
+            env=dict(command.environment),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            pass_fds=() if pid_fd is None else (pid_fd,),
+        )
+
+    async def _serve(self, process: asyncio.subprocess.Process, port: int) -> None:
+        capacity = self._settings.capacity or self._engine.capacity
+        seat = Seat(self.name, port, capacity)
+        self.health = EngineHealth("ready", "ready", 1.0)
+        self._pool.add(seat)
+        self._logbook.write("gateway", f"{self.name} is ready")
+        try:
+            await process.wait()
+        finally:
+            self._pool.remove(seat)
+
+    async def _become_ready(self, process: asyncio.subprocess.Process, port: int) -> float | None:
+        """Return when the engine became ready, None when it died or took too long."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._settings.start_timeout_s
+        pause_s = _POLL_FIRST_S
+        while process.returncode is None and loop.time() < deadline:
+            if await is_ready(port):
+                return loop.time()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await process.wait()
+            pause_s = min(pause_s * 1.2, _POLL_LONGEST_S)
+        return None
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None  # noqa: S101 - spawned with a pipe
+        splitter = LineSplitter()
+        while data := await process.stdout.read(65536):
+            for line in splitter.feed(data):
+                self._line(line)
+        for line in splitter.rest():
+            self._line(line)
+
+    def _line(self, line: str) -> None:
+        self._lines.append(line)
+        self._logbook.write(self.name, line)
+        progress = self._engine.progress(line)
+        if progress is not None and self.health.state not in ("ready", "failed"):
+            self.health = EngineHealth(progress.state, progress.phase, progress.fraction)
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now; an engine that finds it taken dies and gets another."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def is_ready(port: int) -> bool:
+    """Tell whether the engine on `port` answers its chat address with 400."""
+    try:
+        async with asyncio.timeout(_ASK_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(f"GET /api/chat HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+                return b" 400 " in await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False

@@ -1,0 +1,160 @@
+"""The gateway's chat address: a request in, a refusal or a conversation out.
+
+Order of the answers: 401 and 403 (access), 400 (parameters), 503 (no engine or no place), 426 (no upgrade asked for).
+A web page cannot read a status of a refused WebSocket, so one that asks for an upgrade gets a close code instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from plexctl.gateway.chat import ParameterError, Wish, read_wish
+from plexctl.gateway.conversation import Conversation
+from plexctl.gateway.frames import CloseCode
+from plexctl.gateway.health import EngineHealth
+from plexctl.gateway.link import EngineLink, LinkError, open_link
+from plexctl.gateway.logbook import Logbook
+from plexctl.gateway.metrics import Metrics
+from plexctl.gateway.pool import Place, Pool
+from plexctl.gateway.settings import Settings
+from plexctl.gateway.upgrade import (
+    HandshakeError,
+    Upgraded,
+    accept_for,
+    feed_with,
+    is_upgrade,
+    transport_of,
+    upgrade_and_close,
+)
+
+RETRY_AFTER_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    word: str
+    reason: str | None = None
+
+    @property
+    def code(self) -> CloseCode:
+        return CloseCode.ENGINE if self.word == "failed" else CloseCode.TRY_LATER
+
+
+class Switchboard:
+    """Joins callers and engines."""
+
+    def __init__(self, settings: Settings, pool: Pool, metrics: Metrics, logbook: Logbook) -> None:
+        self.health = EngineHealth()
+        """The overall health, kept up to date by the application."""
+        self.live: set[Conversation] = set()
+        self._settings = settings
+        self._pool = pool
+        self._metrics = metrics
+        self._logbook = logbook
+        self._number = 0
+
+    async def answer(self, request: web.Request, health: EngineHealth) -> web.StreamResponse:
+        """Serve one request of the chat address whose sender may come in."""
+        try:
+            wish = self._wish(request)
+            accept = accept_for(request.headers) if is_upgrade(request.headers) else None
+        except (ParameterError, HandshakeError) as error:
+            self._metrics.refused.labels("bad request").inc()
+            return web.json_response({"error": "bad request", "reason": str(error)}, status=400)
+        refusal = self._refusal(health)
+        place = None if refusal is not None or accept is None else self._pool.take()
+        if accept is not None and place is None:
+            refusal = refusal or _Refusal("busy")
+        if refusal is not None:
+            return await self._refuse(request, refusal)
+        if accept is None or place is None:
+            return _upgrade_required()
+        return await self._connect(request, wish, accept, place)
+
+    def _wish(self, request: web.Request) -> Wish:
+        query = {name: request.query.getall(name) for name in request.query}
+        settings = self._settings
+        return read_wish(query, settings.voices, voice=settings.voice, text_prompt=settings.text_prompt)
+
+    def _refusal(self, health: EngineHealth) -> _Refusal | None:
+        if health.state == "failed":
+            return _Refusal("failed", health.reason)
+        if health.state == "draining":
+            return _Refusal("draining")
+        if health.state != "ready":
+            return _Refusal("loading")
+        return _Refusal("busy") if self._pool.busy >= self._pool.capacity else None
+
+    async def _refuse(self, request: web.Request, refusal: _Refusal) -> web.StreamResponse:
+        self._metrics.refused.labels(refusal.word).inc()
+        if "Origin" in request.headers and is_upgrade(request.headers):
+            words = refusal.word if refusal.reason is None else f"{refusal.word}: {refusal.reason}"
+            return await upgrade_and_close(request, refusal.code, words)
+        body = {"error": refusal.word}
+        if refusal.reason is not None:
+            body["reason"] = refusal.reason
+        return web.json_response(body, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
+
+    async def _connect(
+        self, request: web.Request, wish: Wish, accept: str, place: Place
+    ) -> web.StreamResponse:
+        try:
+            link = await open_link(place.seat.port, wish.voice, wish.text_prompt)
+        except LinkError as error:
+            place.give_back()
+            self._logbook.write("gateway", f"{place.seat.name}: {error}")
+            return await self._refuse(request, _Refusal("loading"))
+        except BaseException:
+            place.give_back()
+            raise
+        link.closed.add_done_callback(lambda _: place.give_back())
+        response = Upgraded(accept, {"X-Plexctl-Ignored": "seed"} if wish.has_seed else {})
+        try:
+            await response.prepare(request)
+            transport = transport_of(request)
+            if transport is not None and not transport.is_closing():
+                await self._converse(request, transport, link, place.seat.name)
+        finally:
+            link.close()
+        return response
+
+    async def _converse(
+        self, request: web.Request, transport: asyncio.Transport, link: EngineLink, engine: str
+    ) -> None:
+        self._number += 1
+        number, now = self._number, asyncio.get_running_loop().time
+        self._logbook.write("gateway", f"conversation {number} begins at {engine}")
+        started = now()
+        conversation = Conversation(transport, link, self._settings.limits, now)
+        feed_with(request, conversation)
+        self.live.add(conversation)
+        try:
+            await conversation.over
+        finally:
+            self.live.discard(conversation)
+            self._account(number, conversation, now() - started)
+
+    def _account(self, number: int, conversation: Conversation, seconds: float) -> None:
+        counts, metrics, ending = conversation.counts, self._metrics, conversation.ending
+        code = "none" if ending is None else str(int(ending.code))
+        metrics.ended.labels(code).inc()
+        metrics.session.observe(seconds)
+        if counts.handshake_s is not None:
+            metrics.handshake.observe(counts.handshake_s)
+        metrics.audio.labels("engine").inc(counts.to_engine_bytes)
+        metrics.audio.labels("caller").inc(counts.to_caller_bytes)
+        for why in ("ignored", "malformed", "early"):
+            metrics.messages.labels(why).inc(getattr(counts, why))
+        words = "the gateway stopped" if ending is None else ending.reason
+        self._logbook.write("gateway", f"conversation {number} ended after {seconds:.1f} s: {code} {words}")
+
+
+def _upgrade_required() -> web.Response:
+    return web.json_response(
+        {"error": "upgrade required", "reason": "this address speaks WebSocket"},
+        status=426,
+        headers={"Upgrade": "websocket", "Connection": "Upgrade"},
+    )
