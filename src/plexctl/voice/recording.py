@@ -34,7 +34,7 @@ class Recording:
     """The audio packets of a voice, and what its header said."""
 
     packets: tuple[bytes, ...] = field(repr=False)
-    head: OpusHead = OpusHead()
+    head: OpusHead
 
     @classmethod
     def from_ogg(cls, data: bytes) -> Recording:
