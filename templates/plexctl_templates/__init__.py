@@ -1,0 +1,1 @@
+"""Everything that plexctl renders, one folder a target."""

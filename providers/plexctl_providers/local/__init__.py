@@ -1,0 +1,1 @@
+"""This machine: the gateway as a detached process on the loopback interface."""

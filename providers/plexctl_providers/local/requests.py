@@ -1,0 +1,114 @@
+"""What is started on this machine: command line, environment and plan. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
+from plexctl.secret import Secret
+from plexctl.spec import Spec
+
+HOST = "127.0.0.1"
+FIRST_PORT = 8998
+PROCESS = "process"
+"""The kind of the one resource."""
+ECHO = "echo"
+PERSONAPLEX = "personaplex"
+
+_INHERITED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
+    *("LD_LIBRARY_PATH", "DYLD_*", "CUDA_*", "NVIDIA_*", "TORCH*", "PYTORCH_*", "OMP_*", "MKL_*", "NO_CUDA_GRAPH"),
+    *("HF_HOME", "HF_ENDPOINT", "HF_HUB_*", "XDG_CACHE_HOME", "SSL_CERT_*", "REQUESTS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "PLEXCTL_TEST_*"),
+)
+"""Variables of the user's that the server needs. Everything else stays behind: other clouds' credentials above all."""
+
+
+def choose_engine(spec: Spec, offer: Offer) -> str:
+    """Return the engine asked for, or the one that this machine can run."""
+    return spec.engine or (PERSONAPLEX if offer.gpu else ECHO)
+
+
+def build_environment(spec: Spec, offer: Offer) -> dict[str, str]:
+    """Return the gateway's settings, without secrets and without what is only known when it starts."""
+    gateway = spec.gateway
+    settings: dict[str, object] = {
+        "PLEXCTL_HOST": HOST,
+        "PLEXCTL_ENGINE": choose_engine(spec, offer),
+        "PLEXCTL_ENGINES": gateway.engines,
+        "PLEXCTL_ENGINE_PYTHON": spec.local.engine_python,
+        "PLEXCTL_DEPLOYMENT": spec.name,
+        "PLEXCTL_IDLE_TIMEOUT_S": gateway.idle_timeout_s,
+        "PLEXCTL_MAX_SESSION_S": gateway.max_session_s,
+        "PLEXCTL_START_TIMEOUT_S": spec.limits.start_timeout_s,
+        "PLEXCTL_VOICE": gateway.voice,
+        "PLEXCTL_TEXT_PROMPT": gateway.text_prompt,
+        "PLEXCTL_MODEL_REPO": spec.model.repo,
+        "PLEXCTL_MODEL_REVISION": spec.model.revision,
+        "PLEXCTL_CPU_OFFLOAD": "1" if spec.model.cpu_offload else None,
+    }
+    return {name: _plain(value) for name, value in settings.items() if value is not None} | spec.env
+
+
+def build_plan(spec: Spec, offer: Offer) -> Plan:
+    """Lay out the one process that a local deployment is."""
+    environment = build_environment(spec, offer)
+    port = spec.gateway.port
+    where = f"{HOST}:{port}" if port else f"the first free port of {HOST} from {FIRST_PORT}"
+    body = {
+        "argv": ["python", "-m", "plexctl.gateway"],
+        "environment": environment,
+        "port": port,
+        "ttl_s": spec.limits.ttl_s,
+    }
+    return Plan(
+        provider="local",
+        deployment=spec.name,
+        offer=offer,
+        steps=(
+            Step("listen", "port", where),
+            Step("start", "gateway", "a detached process in its own session"),
+            Step("start", "engine", environment["PLEXCTL_ENGINE"]),
+        ),
+        resources=(PlannedResource(PROCESS, spec.name, body),),
+        secrets=spec.secrets,
+    )
+
+
+def child_environment(
+    settings: Mapping[str, str], user: Mapping[str, str], secrets: Mapping[str, Secret], import_path: str
+) -> dict[str, str]:
+    """Return the whole environment of the gateway's process. The only place where its secrets are in the clear."""
+    inherited = {name: value for name, value in user.items() if any(fnmatchcase(name, p) for p in _INHERITED)}
+    revealed = {name: secret.reveal() for name, secret in secrets.items()}
+    return inherited | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": import_path} | dict(settings) | revealed
+
+
+def check_engine(spec: Spec, offer: Offer) -> list[Finding]:
+    """Say which engine will run and what it lacks."""
+    if choose_engine(spec, offer) == ECHO:
+        if spec.engine == ECHO:
+            return [Finding("engine", Level.OK, "echo: repeats the caller; it is not PersonaPlex")]
+        return [
+            Finding(
+                "engine",
+                Level.WARN,
+                "no NVIDIA GPU on this machine: it runs `echo`, which repeats the caller and is not PersonaPlex",
+                "name --engine echo to say so, or deploy where there is a GPU",
+            )
+        ]
+    if spec.local.engine_python is None:
+        return [
+            Finding(
+                "engine",
+                Level.FAIL,
+                "personaplex needs the Python of an environment with NVIDIA's server, and none is named",
+                "set local.engine_python (PLEXCTL_ENGINE_PYTHON), or try --engine echo",
+            )
+        ]
+    return [Finding("engine", Level.OK, f"personaplex, run by {spec.local.engine_python}")]
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,22 @@
+"""`plexctl` and `python -m plexctl`: the only place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run plexctl and exit with the documented code."""
+    if sys.argv[1:] == ["--version"]:
+        # Answered before anything is imported: scripts ask this first, and often.
+        from plexctl import __version__
+
+        print(f"plexctl {__version__}")  # noqa: T201
+        return
+    from plexctl.cli.main import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

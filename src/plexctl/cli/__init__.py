@@ -1,0 +1,1 @@
+"""The command line: flags to specs and options, flows' results to lines and documents."""

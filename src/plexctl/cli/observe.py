@@ -1,0 +1,47 @@
+"""`plexctl list` and `plexctl status`."""
+
+from __future__ import annotations
+
+from plexctl.cli.options import Json, OptionalName
+from plexctl.cli.sessions import open_session
+from plexctl.flows.observe import View, observe
+from plexctl.output import Output
+
+
+def list_deployments(as_json: Json = False) -> None:  # noqa: FBT002
+    """List the deployments, with what is true of them now."""
+    output = Output(as_json)
+    session = open_session(output)
+    views = observe(session, None)
+    if views:
+        output.table(
+            ("NAME", "PROVIDER", "STATE", "ENDPOINT", "USD/HOUR"),
+            [(v.record.ref.name, v.record.ref.provider, v.status.state, _url(v), _price(v)) for v in views],
+        )
+    else:
+        output.line("no deployments")
+    output.document("list", {"deployments": [view.to_dict(session.now()) for view in views]})
+
+
+def status(name: OptionalName = None, as_json: Json = False) -> None:  # noqa: FBT002
+    """Say what is true of a deployment, or of all."""
+    output = Output(as_json)
+    session = open_session(output)
+    views = observe(session, name)
+    for view in views:
+        output.line(f"{view.record.ref.name} on {view.record.ref.provider}: {view.status.state}")
+        output.line(f"  {view.status.detail}")
+        output.line(f"  endpoint {_url(view)}")
+    if not views:
+        output.line("no deployments")
+    output.document("status", {"deployments": [view.to_dict(session.now()) for view in views]})
+
+
+def _url(view: View) -> str:
+    endpoint = view.status.endpoint or view.record.endpoint
+    return "-" if endpoint is None else endpoint.url
+
+
+def _price(view: View) -> str:
+    price = view.record.offer.price_usd_per_hour
+    return "?" if price is None else f"{price:.2f}"

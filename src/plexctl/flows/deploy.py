@@ -1,0 +1,178 @@
+"""`deploy`: from a spec to an endpoint that was heard talking, or to nothing.
+
+What this run created is removed again when anything goes wrong, Ctrl-C included; what existed before is left alone.
+The same spec again changes nothing. A deployment of the same name with another spec is replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from plexctl.contract import Provider
+from plexctl.errors import InterruptedByUser, NoCapacityError, PlexError, PreflightError
+from plexctl.flows.follow import follow_start
+from plexctl.flows.observe import RUNNING, View, provider_status
+from plexctl.flows.probing import check_talking
+from plexctl.flows.session import Session
+from plexctl.identity import new_id
+from plexctl.journal import Entry, Journal, Record, Wanted
+from plexctl.locks import mutation_lock
+from plexctl.model import Finding, Level, Need, Offer, Plan, Ref
+from plexctl.secret import Secret
+from plexctl.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that is known before anything is touched."""
+
+    spec: Spec
+    provider: Provider
+    offer: Offer
+    findings: list[Finding]
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What a deploy ended with."""
+
+    view: View
+    findings: list[Finding]
+    changed: bool
+    probe: dict[str, object]
+    attempts: list[dict[str, object]]
+
+
+def prepare(session: Session, spec: Spec, secrets: Mapping[str, Secret]) -> Prepared:
+    """Check, choose an offer and plan; touches nothing.
+
+    Raises PreflightError for what could never work, NoCapacityError when no offer meets the need.
+    """
+    provider = session.provider(spec.provider or "", secrets)
+    findings = provider.preflight(spec)
+    failed = [finding for finding in findings if finding.level is Level.FAIL]
+    if failed:
+        raise PreflightError(failed[0].message, hint=failed[0].fix, data={"findings": dicts(findings)})
+    offers = provider.offers(Need())
+    if not offers:
+        raise NoCapacityError(f"{provider.name} offers nothing that meets the need")
+    offer = min(offers, key=_price)
+    return Prepared(spec, provider, offer, findings, provider.plan(spec, offer))
+
+
+def deploy(session: Session, prepared: Prepared, confirm: Callable[[str], None], *, probe: bool = True) -> Deployed:
+    """Make it real, follow it until it is ready, and listen to it.
+
+    `confirm` is asked before a deployment is replaced. Raises UnhealthyError when it does not come up or talk.
+    """
+    spec = prepared.spec
+    with mutation_lock(session.home, spec.name), session.journal() as journal:
+        record = journal.record(spec.name)
+        if record is not None and _must_be_replaced(session, record, prepared, confirm):
+            _remove(session, journal, record)
+            record = None
+        created = record is None
+        entry = _begin(session, journal, prepared) if record is None else journal.entry(record.ref.id)
+        entry.want(Wanted.RUNNING)
+        return _bring_up(session, prepared, entry, created=created, probe=probe)
+
+
+def dicts(findings: list[Finding]) -> list[dict[str, object]]:
+    """Return findings as the JSON documents show them."""
+    return [
+        {"check": found.check, "level": found.level, "message": found.message, "fix": found.fix} for found in findings
+    ]
+
+
+def _bring_up(session: Session, prepared: Prepared, entry: Entry, *, created: bool, probe: bool) -> Deployed:
+    was_running = not created and provider_status(session, entry.record).state in RUNNING
+    try:
+        deployment = prepared.provider.apply(prepared.plan, entry)
+        session.reporter.progress(f"{deployment.ref.label} on {prepared.provider.name}")
+        view = follow_start(session, entry.record, prepared.spec.limits.start_timeout_s)
+        heard = check_talking(session, view, may_be_busy=was_running) if probe else {}
+    except BaseException as error:
+        if was_running:
+            raise
+        raise _rolled_back(session, prepared.provider, entry, error, created=created) from error
+    attempt: dict[str, object] = {"offer": offer_dict(prepared.offer), "outcome": "ready"}
+    return Deployed(view, prepared.findings, deployment.changed, heard, [attempt])
+
+
+def _rolled_back(
+    session: Session, provider: Provider, entry: Entry, error: BaseException, *, created: bool
+) -> BaseException:
+    """Remove what this run made (or stop what it started) and return the error that says so."""
+    session.reporter.note("it did not come up: removing what was made")
+    name = entry.ref.name
+    try:
+        if created:
+            provider.destroy(entry.ref)
+            entry.gone()
+            left = "nothing of it is left"
+        else:
+            provider.stop(entry.ref)
+            entry.want(Wanted.STOPPED)
+            left = "it is stopped, as before"
+    except PlexError as second:
+        left = f"and removing it failed ({second}): run `plexctl destroy {name}`"
+    except KeyboardInterrupt:
+        left = f"removing it was interrupted too: run `plexctl destroy {name}`"
+    return _with_consequence(error, left)
+
+
+def _with_consequence(error: BaseException, left: str) -> BaseException:
+    if isinstance(error, KeyboardInterrupt):
+        return InterruptedByUser(f"interrupted; {left}")
+    if isinstance(error, PlexError):
+        error.message = f"{error.message}; {left}"
+        return error
+    error.add_note(left)
+    return error
+
+
+def _begin(session: Session, journal: Journal, prepared: Prepared) -> Entry:
+    """Record a new deployment, or adopt one that the provider knows and the journal does not."""
+    spec = prepared.spec
+    ttl = spec.limits.ttl_s
+    known = prepared.provider.find(spec.name)
+    if known:
+        session.reporter.note(f"adopting {known[0].label}, which was here without a record")
+        return journal.adopt(known[0], spec, prepared.offer, None)
+    ref = Ref(prepared.provider.name, spec.name, new_id())
+    return journal.begin(ref, spec, prepared.offer, None if ttl is None else session.now() + ttl)
+
+
+def _must_be_replaced(session: Session, record: Record, prepared: Prepared, confirm: Callable[[str], None]) -> bool:
+    """Tell whether the recorded deployment must go first; asks when it is alive and differs."""
+    same = record.spec == prepared.spec and record.ref.provider == prepared.provider.name
+    if same and record.wanted is not Wanted.GONE:
+        return False
+    if not same and provider_status(session, record).state in RUNNING:
+        confirm(f"{record.ref.name} runs with another spec: replace it?")
+    return True
+
+
+def _remove(session: Session, journal: Journal, record: Record) -> None:
+    session.reporter.progress(f"removing {record.ref.label}")
+    session.provider(record.ref.provider).destroy(record.ref)
+    journal.entry(record.ref.id).gone()
+
+
+def offer_dict(offer: Offer) -> dict[str, object]:
+    """Return an offer as the JSON documents show it."""
+    return {
+        "provider": offer.provider,
+        "gpu": offer.gpu,
+        "count": offer.count,
+        "region": offer.region,
+        "price_usd_per_hour": offer.price_usd_per_hour,
+        "source": offer.source,
+        "as_of": offer.as_of,
+    }
+
+
+def _price(offer: Offer) -> float:
+    return float("inf") if offer.price_usd_per_hour is None else offer.price_usd_per_hour

@@ -1,0 +1,50 @@
+"""Following a start until the gateway is ready, with its own words as progress."""
+
+from __future__ import annotations
+
+import asyncio
+
+from plexctl.errors import UnhealthyError
+from plexctl.flows.observe import View, look
+from plexctl.flows.session import Session
+from plexctl.journal import Record
+from plexctl.states import State
+
+_FIRST_POLL_S = 0.1
+_LAST_POLL_S = 0.8
+"""Polling backs off, and still notices readiness within a second."""
+_BACKOFF = 1.3
+_ENDED = (State.FAILED, State.STOPPED, State.MISSING)
+
+
+def follow_start(session: Session, record: Record, limit_s: float) -> View:
+    """Wait until the deployment is ready. Raises UnhealthyError when it fails, ends, or takes longer."""
+    try:
+        return asyncio.run(_follow(session, record, limit_s))
+    except TimeoutError:
+        raise UnhealthyError(
+            f"{record.ref.name} was not ready within {limit_s:g} s",
+            hint=f"give it longer with --timeout, and see `plexctl logs {record.ref.name}`",
+        ) from None
+
+
+async def _follow(session: Session, record: Record, limit_s: float) -> View:
+    delay = _FIRST_POLL_S
+    async with asyncio.timeout(limit_s):
+        while True:
+            view = await look(session, record)
+            session.reporter.progress(f"{view.status.state}: {view.status.detail}")
+            if view.status.state is State.READY:
+                return view
+            if view.status.state in _ENDED:
+                raise UnhealthyError(
+                    f"{record.ref.name} {view.status.state}: {view.status.detail}",
+                    data={"log": _last_lines(session, record)},
+                )
+            await asyncio.sleep(delay)
+            delay = min(delay * _BACKOFF, _LAST_POLL_S)
+
+
+def _last_lines(session: Session, record: Record) -> list[str]:
+    lines = session.provider(record.ref.provider).logs(record.ref, follow=False, since=None, tail=20)
+    return [line.text for line in lines]

@@ -1,0 +1,98 @@
+"""`stop`, `start` and `destroy`: each says only what was read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plexctl.errors import InterruptedByUser
+from plexctl.flows.follow import follow_start
+from plexctl.flows.observe import RUNNING, View, provider_status
+from plexctl.flows.session import Session, require
+from plexctl.journal import Journal, Record, Wanted
+from plexctl.locks import mutation_lock
+from plexctl.model import Ref, Resource
+from plexctl.registry import names
+from plexctl.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What `stop` or `destroy` did; `changed` is False when it was so already."""
+
+    ref: Ref
+    changed: bool
+    removed: tuple[Resource, ...] = ()
+
+
+def stop(session: Session, name: str) -> Ended:
+    """End what costs while it runs, keep what `start` needs. Raises NotFoundError for an unknown name."""
+    with mutation_lock(session.home, name), session.journal() as journal:
+        record = _recorded(journal, name)
+        was_running = provider_status(session, record).state in RUNNING
+        entry = journal.entry(record.ref.id)
+        entry.want(Wanted.STOPPED)
+        session.provider(record.ref.provider).stop(record.ref)
+        return Ended(record.ref, changed=was_running)
+
+
+def start(session: Session, name: str, secrets: Mapping[str, Secret]) -> tuple[View, bool]:
+    """Bring a stopped deployment back and wait until it is ready; returns it and whether anything changed."""
+    with mutation_lock(session.home, name), session.journal() as journal:
+        record = _recorded(journal, name)
+        entry = journal.entry(record.ref.id)
+        was_running = provider_status(session, record).state in RUNNING
+        entry.want(Wanted.RUNNING)
+        provider = session.provider(record.ref.provider, secrets)
+        try:
+            deployment = provider.apply(provider.plan(record.spec, record.offer), entry)
+            view = follow_start(session, entry.record, record.spec.limits.start_timeout_s)
+        except BaseException as error:
+            if was_running:
+                raise
+            provider.stop(entry.ref)
+            entry.want(Wanted.STOPPED)
+            if isinstance(error, KeyboardInterrupt):
+                raise InterruptedByUser(f"interrupted; {name} is stopped, as before") from error
+            raise
+        return view, deployment.changed
+
+
+def destroy(session: Session, name: str) -> Ended:
+    """Remove every resource of a deployment.
+
+    What the journal does not know is looked for at each provider, so that a lost record loses nothing. Raises
+    NotFoundError when nobody knows the name.
+    """
+    with mutation_lock(session.home, name), session.journal() as journal:
+        record = journal.record(name)
+        if record is None:
+            return _destroy_found(session, journal, name)
+        entry = journal.entry(record.ref.id)
+        entry.want(Wanted.GONE)
+        removed = session.provider(record.ref.provider).destroy(record.ref)
+        entry.gone()
+        return Ended(record.ref, changed=bool(removed), removed=tuple(removed))
+
+
+def find_everywhere(session: Session, name: str | None) -> list[Ref]:
+    """Ask every provider for its deployments of that name (all when None)."""
+    return [ref for provider in names() for ref in session.provider(provider).find(name)]
+
+
+def known_refs(session: Session, name: str) -> list[Ref]:
+    """Return the deployments of that name, from the journal or else from the providers. Raises NotFoundError."""
+    recorded = [record.ref for record in session.records() if record.ref.name == name]
+    return recorded or find_everywhere(session, name) or [session.record(name).ref]
+
+
+def _destroy_found(session: Session, journal: Journal, name: str) -> Ended:
+    found = find_everywhere(session, name)
+    if not found:
+        _recorded(journal, name)
+    removed = [resource for ref in found for resource in session.provider(ref.provider).destroy(ref)]
+    return Ended(found[0], changed=True, removed=tuple(removed))
+
+
+def _recorded(journal: Journal, name: str) -> Record:
+    return require(journal.record(name), name, (record.ref.name for record in journal.records()))

@@ -1,0 +1,50 @@
+"""Listening to a deployment: the probe, pointed at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plexctl.errors import CredentialsError, PlexError, UnhealthyError
+
+if TYPE_CHECKING:
+    from plexctl.flows.observe import View
+    from plexctl.flows.session import Session
+    from plexctl.probe.report import Report, ReportOfMany
+
+_HINTS = {
+    "busy": "somebody talks to it: try again later, or see `plexctl status`",
+    "loading": "it is not ready yet: `plexctl status` shows how far it is",
+    "unauthorized": "pass its token with --token-file or PLEXCTL_TOKEN",
+    "rejected": "check --voice and --text-prompt",
+    "silent": "it may be busy, still reading its prompt, or wedged: see `plexctl logs`",
+    "slow": "this GPU, or the way to it, does not keep real time",
+    "unreachable": "check the address, and that it runs",
+}
+
+
+def check_talking(session: Session, view: View, *, may_be_busy: bool) -> dict[str, object]:
+    """Send real audio and return the report. Raises `failure_of` the report unless the model talks.
+
+    `may_be_busy`: somebody may be talking to it already, which is as good.
+    """
+    import asyncio
+
+    from plexctl.flows.health import trust_of
+    from plexctl.probe import ProbeOptions, probe
+
+    endpoint = view.status.endpoint or view.record.endpoint
+    if endpoint is None:
+        raise UnhealthyError(f"{view.record.ref.name} has no endpoint to listen to")
+    session.reporter.progress("listening: sending speech, waiting for the answer")
+    options = ProbeOptions(url=endpoint.wss_url, token=session.token, trust=trust_of(endpoint))
+    report = asyncio.run(probe(options))
+    if report.is_ok or (may_be_busy and report.verdict == "busy"):
+        return report.to_dict()
+    raise failure_of(report)
+
+
+def failure_of(report: Report | ReportOfMany) -> PlexError:
+    """Return the error that a report amounts to when it is not well."""
+    kind = CredentialsError if report.verdict == "unauthorized" else UnhealthyError
+    data = report.to_dict()
+    return kind(f"{report.verdict}: {data['detail']}", hint=_HINTS.get(report.verdict), data=data)

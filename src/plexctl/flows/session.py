@@ -1,0 +1,72 @@
+"""What every flow works with: the user's environment, plexctl's folder, the journal and the providers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from plexctl.contract import Context, Provider
+from plexctl.errors import NotFoundError
+from plexctl.journal import Journal, Record, open_journal
+from plexctl.nearest import nearest
+from plexctl.secret import Secret
+
+
+class Reporter(Protocol):
+    """How a flow tells what it is doing, and asks."""
+
+    def progress(self, text: str) -> None:
+        """Tell how far something is."""
+
+    def note(self, text: str) -> None:
+        """Tell something that the user should know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of plexctl."""
+
+    home: Path
+    environ: Mapping[str, str]
+    reporter: Reporter
+    token: Secret | None = None
+    """The access token for endpoints, when the user has one set."""
+    now: Callable[[], float] = field(default=time.time)
+
+    def journal(self) -> Journal:
+        """Open the journal; the caller closes it."""
+        return open_journal(self.home, self.now)
+
+    def has_journal(self) -> bool:
+        """Tell whether there is a journal at all, so that read-only commands need not create one."""
+        return (self.home / "journal.db").exists()
+
+    def records(self) -> list[Record]:
+        """Return what the journal holds."""
+        if not self.has_journal():
+            return []
+        with self.journal() as journal:
+            return journal.records()
+
+    def record(self, name: str) -> Record:
+        """Return one deployment. Raises NotFoundError, with the nearest known name, when there is none."""
+        by_name = {record.ref.name: record for record in self.records()}
+        return require(by_name.get(name), name, by_name)
+
+    def provider(self, name: str, secrets: Mapping[str, Secret] | None = None) -> Provider:
+        """Return the adapter for a provider, given the secrets that its plan may need."""
+        from plexctl.registry import provider_class
+
+        return provider_class(name)(Context(self.home, self.environ, secrets or {}, self.now))
+
+
+def require(record: Record | None, name: str, known: Iterable[str]) -> Record:
+    """Return the record. Raises NotFoundError, with the nearest known name, when there is none."""
+    if record is None:
+        raise NotFoundError(
+            f"no deployment named {name!r}{nearest(name, known)}", hint="`plexctl list` shows what there is"
+        )
+    return record
