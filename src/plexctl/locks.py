@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plexctl.errors import ConfigurationError, ConflictError
+from plexctl.folders import make_private
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -27,7 +28,7 @@ def _acquire(path: Path, name: str) -> FileLock:
     from filelock import FileLock, Timeout
 
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         lock = FileLock(path, timeout=0, mode=0o600)
         lock.acquire()
     except Timeout:

@@ -108,9 +108,10 @@ class LocalProvider:
             return Deployment(ref, _endpoint(recorded.detail["port"]), changed=False)
         if not process.end(folder, grace_s=0):
             raise ProviderError(f"a process of {ref.label} does not end")
+        asked = cast("int | None", plan.resources[0].body["port"])
+        before = int(recorded.detail["port"]) if recorded and "port" in recorded.detail else requests.FIRST_PORT
         key = journal.intend(requests.PROCESS, ref.label)
-        body = plan.resources[0].body
-        with process.listen(cast("int | None", body["port"])) as listener:
+        with process.listen(asked, before) as listener:
             port = str(listener.getsockname()[1])
             pid = process.spawn(folder, self._environment(plan, port), listener)
         journal.created(key, str(pid), {"port": port})

@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from plexctl.folders import make_private
 from plexctl_providers.local.errors import os_errors
-from plexctl_providers.local.requests import FIRST_PORT, HOST
+from plexctl_providers.local.requests import HOST
 
 _LAST_PORT = 65535
 _PORTS_TRIED = 200
@@ -77,8 +78,8 @@ class RunFolder:
         return lines[0] if lines else ""
 
 
-def listen(port: int | None) -> socket.socket:
-    """Return a listening socket on the loopback: on `port`, or on the first free one when None.
+def listen(port: int | None, first: int) -> socket.socket:
+    """Return a listening socket on the loopback: on `port`, or when None on the first free one from `first`.
 
     Raises ConflictError when the port is taken. The socket is inherited by the gateway, so that nobody can take the
     port in between.
@@ -86,7 +87,7 @@ def listen(port: int | None) -> socket.socket:
     if port is not None:
         with os_errors(f"listen on {HOST}:{port}"):
             return _bind(port)
-    for candidate in range(FIRST_PORT, min(FIRST_PORT + _PORTS_TRIED, _LAST_PORT)):
+    for candidate in range(first, min(first + _PORTS_TRIED, _LAST_PORT)):
         try:
             return _bind(candidate)
         except OSError:
@@ -100,7 +101,7 @@ def spawn(folder: RunFolder, environment: Mapping[str, str], listener: socket.so
     import fcntl
 
     with os_errors("start the gateway"):
-        folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder.path)
         lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

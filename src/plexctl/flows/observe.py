@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from plexctl.errors import PlexError
 from plexctl.flows.health import Health
@@ -44,9 +45,14 @@ class View:
             "busy": self.health.busy if self.health else None,
             "price": {"usd_per_hour": price, "source": record.offer.source, "as_of": record.offer.as_of},
             "cost_estimate": None if price is None else round(price * (now - record.created_at) / _HOUR_S, 4),
-            "created_at": record.created_at,
-            "expires_at": record.expires_at,
+            "created_at": iso(record.created_at),
+            "expires_at": None if record.expires_at is None else iso(record.expires_at),
         }
+
+
+def iso(epoch_s: float) -> str:
+    """Return a time as the JSON documents show it: ISO 8601, UTC, to the second."""
+    return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def observe(session: Session, name: str | None) -> list[View]:

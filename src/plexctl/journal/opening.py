@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from plexctl.errors import JournalError
+from plexctl.folders import make_private
 from plexctl.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
 
 _BUSY_TIMEOUT_S = 30
@@ -63,7 +64,7 @@ def _hint(reason: str, path: Path) -> str:
 
 
 def _create_private(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(path.parent)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 

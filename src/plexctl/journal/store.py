@@ -113,10 +113,30 @@ class Journal:
         """Return the writable entry of a deployment."""
         return Entry(self, deployment_id)
 
-    def write(self, sql: str, parameters: tuple[object, ...]) -> int:
-        """Run one statement durably; returns the key of an inserted row."""
+    def write(self, sql: str, parameters: tuple[object, ...]) -> None:
+        """Run one statement durably."""
         with sqlite_errors(self._path), self._transaction() as connection:
-            return connection.execute(sql, parameters).lastrowid or 0
+            connection.execute(sql, parameters)
+
+    def intend(self, deployment_id: str, kind: str, name: str, detail: str) -> int:
+        """Record that a resource is about to be created, or created again; returns the key of its row."""
+        identity = (deployment_id, kind, name)
+        with sqlite_errors(self._path), self._transaction() as connection:
+            row = connection.execute(
+                "UPDATE resources SET id = NULL, detail = ?, intended_at = ?"
+                " WHERE deployment = ? AND kind = ? AND name = ? AND removed_at IS NULL RETURNING key",
+                (detail, self._now(), *identity),
+            ).fetchone()
+            row = (
+                row
+                or connection.execute(
+                    "INSERT INTO resources (deployment, kind, name, detail, intended_at) VALUES (?, ?, ?, ?, ?)"
+                    " RETURNING key",
+                    (*identity, detail, self._now()),
+                ).fetchone()
+            )
+        key: int = row[0]
+        return key
 
     @property
     def now(self) -> float:
@@ -188,11 +208,11 @@ class Entry:
         return self.record.ref
 
     def intend(self, kind: str, name: str, detail: Mapping[str, str] | None = None) -> int:
-        """Record, durably, that a resource is about to be created; returns the entry's key."""
-        return self._journal.write(
-            "INSERT INTO resources (deployment, kind, name, detail, intended_at) VALUES (?, ?, ?, ?, ?)",
-            (self._id, kind, name, _text(dict(detail or {})), self._journal.now),
-        )
+        """Record, durably, that a resource is about to be created; returns the entry's key.
+
+        A resource that is made anew under the same name keeps its entry and loses its id until `created`.
+        """
+        return self._journal.intend(self._id, kind, name, _text(dict(detail or {})))
 
     def created(self, key: int, resource_id: str, detail: Mapping[str, str] | None = None) -> None:
         """Record the id of what was created, and what else finds it."""
@@ -215,11 +235,7 @@ class Entry:
 
     def gone(self) -> None:
         """Record that everything was read back as gone; the name is free again."""
-        now = self._journal.now
-        self._journal.write(
-            "UPDATE resources SET removed_at = coalesce(removed_at, ?) WHERE deployment = ?", (now, self._id)
-        )
-        self._journal.write("UPDATE deployments SET gone_at = ? WHERE id = ?", (now, self._id))
+        self._journal.write("UPDATE deployments SET gone_at = ? WHERE id = ?", (self._journal.now, self._id))
 
 
 _COLUMNS = "id, name, provider, spec, offer, endpoint, wanted, created_at, expires_at"
