@@ -133,7 +133,7 @@ def _error_code(document: dict[str, Any]) -> str:
 def _said(document: dict[str, Any]) -> str:
     error = document.get("error")
     nested = error.get("message") if isinstance(error, dict) else None
-    words = [part for part in (document.get("message"), document.get("detail"), nested) if isinstance(part, str)]
+    words = [part for part in (*map(document.get, ("message", "reason", "detail")), nested) if isinstance(part, str)]
     return quoted(": ".join([_error_code(document), *words]).strip(": ").encode())
 
 
@@ -146,10 +146,8 @@ def _progress(document: dict[str, Any]) -> str:
 
 
 def _reason(document: dict[str, Any]) -> str:
-    for key in ("reason", "error", "detail", "phase"):
-        if isinstance(document.get(key), str) and document[key]:
-            return quoted(document[key].encode())
-    return "no reason given"
+    reason = document.get("reason")
+    return quoted(reason.encode()) if isinstance(reason, str) and reason else "no reason given"
 
 
 def _is_full(document: dict[str, Any]) -> bool:

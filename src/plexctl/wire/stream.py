@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 
 _HIGH, _LOW = 512 * 1024, 128 * 1024
+_CLOSE_S = 1.0
 
 
 class Stream(asyncio.Protocol):
@@ -61,9 +62,9 @@ class Stream(asyncio.Protocol):
             self.transport.write_eof()
 
     async def close(self) -> None:
-        """Drop the connection and wait until its socket is closed."""
+        """Drop the connection and wait until its socket is closed, at most a second."""
         self.transport.abort()
-        await self._gone
+        await asyncio.wait([self._gone], timeout=_CLOSE_S)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; called again when TLS is put in between."""
