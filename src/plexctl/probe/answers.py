@@ -31,7 +31,7 @@ class Meaning:
 def health_means(response: Response) -> Meaning:
     """Return what the answer to GET /health means for the stage `http`."""
     document = _document(response)
-    state = document.get("state")
+    state = _word(document, "state")
     known = _common(response) or _state_means(document) or _fault_means(response)
     if known is not None:
         return known
@@ -55,7 +55,7 @@ def upgrade_means(response: Response) -> Meaning:
 
 def close_means(code: int, reason: str) -> Meaning:
     """Return what an end before the handshake means: `closed_CODE`, or `loading` when the peer says so."""
-    words = quoted(reason.encode())
+    words = quoted(reason.encode(errors="replace"))
     if code == _TRY_LATER and reason.startswith("loading"):
         return Meaning("loading", words)
     if code == 1006:  # noqa: PLR2004 - RFC 6455, section 7.1.5
@@ -76,7 +76,7 @@ def _common(response: Response) -> Meaning | None:
     if status in _NO_ENTRY:
         return Meaning("unauthorized", f"HTTP {status}: a token is missing or wrong")
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        target = quoted(response.headers.get("location", "").encode())
+        target = quoted(response.headers.get("location", "").encode(errors="replace"))
         return Meaning("redirect", f"HTTP {status} to {target or 'nowhere'}: probe that URL")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Meaning("busy", "HTTP 429: too many requests")
@@ -84,7 +84,7 @@ def _common(response: Response) -> Meaning | None:
 
 
 def _state_means(document: dict[str, Any]) -> Meaning | None:
-    state = document.get("state")
+    state = _word(document, "state")
     if state in _LOADING:
         return Meaning("loading", _progress(document))
     if state == "failed":
@@ -100,7 +100,7 @@ def _error_means(response: Response) -> Meaning | None:
     error = _error_code(document)
     if error in ("busy", "draining", "failed"):
         return Meaning(error, _words(response))
-    if error in _LOADING or document.get("state") in _LOADING:
+    if error in _LOADING or _word(document, "state") in _LOADING:
         return Meaning("loading", _words(response))
     return None
 
@@ -123,6 +123,11 @@ def _document(response: Response) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _word(document: dict[str, Any], key: str) -> str:
+    value = document.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def _error_code(document: dict[str, Any]) -> str:
     error = document.get("error")
     if isinstance(error, dict):
@@ -134,20 +139,18 @@ def _said(document: dict[str, Any]) -> str:
     error = document.get("error")
     nested = error.get("message") if isinstance(error, dict) else None
     words = [part for part in (*map(document.get, ("message", "reason", "detail")), nested) if isinstance(part, str)]
-    return quoted(": ".join([_error_code(document), *words]).strip(": ").encode())
+    return quoted(": ".join([_error_code(document), *words]).strip(": ").encode(errors="replace"))
 
 
 def _progress(document: dict[str, Any]) -> str:
     progress = document.get("progress")
     share = f", {progress:.0%}" if isinstance(progress, int | float) and 0 <= progress <= 1 else ""
-    phase = document.get("phase")
-    words = phase if isinstance(phase, str) and phase else str(document.get("state"))
-    return quoted(f"not ready yet: {words}{share}".encode())
+    words = _word(document, "phase") or _word(document, "state")
+    return quoted(f"not ready yet: {words}{share}".encode(errors="replace"))
 
 
 def _reason(document: dict[str, Any]) -> str:
-    reason = document.get("reason")
-    return quoted(reason.encode()) if isinstance(reason, str) and reason else "no reason given"
+    return quoted(_word(document, "reason").encode(errors="replace")) or "no reason given"
 
 
 def _is_full(document: dict[str, Any]) -> bool:
