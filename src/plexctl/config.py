@@ -1,41 +1,25 @@
-"""From plexctl.toml, the environment and the flags to a spec, in that order; the only reader of the environment.
+"""What plexctl reads of the user's surroundings: the only reader of the environment.
 
-Unknown keys are errors that name the key and the nearest valid one. Secrets are never part of a spec: only their
-names are, and `secret_values` finds the values in the environment or in files.
+The spec comes from plexctl.toml, the environment and the flags (`layers`). Secrets are never part of a spec: only
+their names are, and `secret_values` finds the values in the environment or in files.
 """
 
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from plexctl.errors import ConfigurationError, UsageError
-from plexctl.nearest import nearest
 from plexctl.secret import Secret
-from plexctl.spec import Spec
+
+if TYPE_CHECKING:
+    from plexctl.spec import Spec
 
 CONFIG_FILE = "plexctl.toml"
 TOKEN_VARIABLE = "PLEXCTL_TOKEN"  # noqa: S105 - the variable's name
 HUB_TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - the same
-
-_OTHER_VARIABLES = frozenset(
-    {
-        "PLEXCTL_HOME",
-        TOKEN_VARIABLE,
-        "PLEXCTL_RUNPOD_URL",
-        "PLEXCTL_RUNPOD_PROXY",
-        "PLEXCTL_GOOGLE_URL",
-        "PLEXCTL_OVH_URL",
-    }
-)
-"""Variables of plexctl that set no field of the spec."""
-_FREE_PREFIXES = ("PLEXCTL_TEST_", "PLEXCTL_X_")
-"""Variables that belong to tests and to other people's adapters."""
 
 
 def environment() -> dict[str, str]:
@@ -55,27 +39,20 @@ def load_spec(environ: Mapping[str, str], flags: Mapping[str, object], file: Pat
     `flags` maps dotted keys to values; None means not given. `file` must exist when named; plexctl.toml in the
     working directory is used when there is one. Raises ConfigurationError with the key and its source.
     """
-    layers = [
-        (str(file or CONFIG_FILE), _flatten(_read_toml(file))),
-        ("environment", _from_environment(environ)),
-        ("command line", {key: value for key, value in flags.items() if value is not None}),
-    ]
-    sources: dict[str, str] = {}
-    merged: dict[str, object] = {}
-    for source, layer in layers:
-        for key, value in layer.items():
-            sources[key] = source
-            merged[key] = value
-    return _convert(merged, sources)
+    from plexctl.layers import merge
+
+    return merge(environ, flags, file, Path(CONFIG_FILE))
 
 
 def with_implied_secrets(spec: Spec, environ: Mapping[str, str], given: Iterable[str] = ()) -> Spec:
     """Return the spec with the access token and the Hub's token among its secrets, where they are set."""
+    from msgspec.structs import replace
+
     implied = [TOKEN_VARIABLE] if environ.get(TOKEN_VARIABLE) else []
     if spec.engine != "echo" and environ.get(HUB_TOKEN_VARIABLE):
         implied.append(HUB_TOKEN_VARIABLE)
     named = dict.fromkeys([*spec.secrets, *given, *implied])
-    return msgspec.structs.replace(spec, secrets=tuple(sorted(named)))
+    return replace(spec, secrets=tuple(sorted(named)))
 
 
 def secret_sources(options: Iterable[str]) -> dict[str, Path | None]:
@@ -125,18 +102,6 @@ def key_values(options: Iterable[str], flag: str) -> dict[str, str]:
     return pairs
 
 
-@cache
-def spec_variables() -> dict[str, str]:
-    """Map each environment variable that sets a field of the spec to the field's dotted key."""
-    return dict(_variables(Spec, ""))
-
-
-@cache
-def spec_keys() -> tuple[str, ...]:
-    """Return every dotted key of the spec."""
-    return tuple(_keys(Spec, ""))
-
-
 def _secret_value(name: str, environ: Mapping[str, str], file: Path | None) -> Secret:
     if file is not None:
         return read_secret_file(file)
@@ -144,108 +109,3 @@ def _secret_value(name: str, environ: Mapping[str, str], file: Path | None) -> S
     if not value:
         raise ConfigurationError(f"the secret {name} is not set", hint=f"export {name}, or pass --secret {name}=@FILE")
     return Secret(value)
-
-
-def _read_toml(file: Path | None) -> dict[str, object]:
-    path = file or Path(CONFIG_FILE)
-    try:
-        with path.open("rb") as stream:
-            return tomllib.load(stream)
-    except FileNotFoundError:
-        if file is None:
-            return {}
-        raise ConfigurationError(f"no such file: {path}", hint="`plexctl init` writes one") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
-    known = spec_variables()
-    for variable in sorted(environ):
-        ours = variable.startswith("PLEXCTL_") and not variable.startswith(_FREE_PREFIXES)
-        if ours and variable not in known and variable not in _OTHER_VARIABLES:
-            raise ConfigurationError(
-                f"unknown variable {variable} in the environment{nearest(variable, [*known, *_OTHER_VARIABLES])}",
-                hint="unset it, or give it a name that does not begin with PLEXCTL_",
-            )
-    return {key: environ[variable] for variable, key in known.items() if environ.get(variable)}
-
-
-def _flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    """Turn nested tables into dotted keys; `env` stays a table, since its keys are the user's own."""
-    flat: dict[str, object] = {}
-    for key, value in table.items():
-        if isinstance(value, dict) and prefix + key != "env":
-            flat |= _flatten(value, f"{prefix}{key}.") or {prefix + key: {}}
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
-def _convert(merged: Mapping[str, object], sources: Mapping[str, str]) -> Spec:
-    sections = {key.partition(".")[0] for key in spec_keys() if "." in key}
-    nested: dict[str, object] = {}
-    for key, value in merged.items():
-        if key not in spec_keys() and not (key in sections and value == {}):
-            raise ConfigurationError(f"{sources[key]}: unknown key {key!r}{nearest(key, spec_keys())}")
-        section, _, field = key.rpartition(".")
-        target = nested.setdefault(section, {}) if section else nested
-        if isinstance(target, dict):
-            target[field] = value
-    _validate_one_by_one(merged, sources)
-    return msgspec.convert(nested, Spec, strict=False)
-
-
-def _validate_one_by_one(merged: Mapping[str, object], sources: Mapping[str, str]) -> None:
-    """Check each value alone, so that an error names its own key and where it came from."""
-    types = dict(_types(Spec, ""))
-    for key, value in merged.items():
-        # A file has types of its own; the environment and the command line have only text.
-        strict = not isinstance(value, str) or sources[key].endswith(".toml")
-        if key in types:
-            try:
-                msgspec.convert(value, types[key], strict=strict)
-            except msgspec.ValidationError as error:
-                raise ConfigurationError(f"{sources[key]}: {key}: {_in_words(error, types[key], value)}") from None
-
-
-def _in_words(error: msgspec.ValidationError, kind: object, value: object) -> str:
-    reason = str(error).partition(" - at `$")[0]
-    # A table may hold what nobody should see; only plain values are repeated.
-    shown = repr(value)[:80] if isinstance(value, str | int | float) else "what it holds"
-    allowed = _literals(kind)
-    if "matching regex" in reason or (allowed and isinstance(value, str)):
-        reason = f"{shown} is not valid{nearest(str(value), allowed)}"
-    elif "got `str`" in reason:
-        reason = f"{shown} is not {'a number' if 'int' in reason or 'float' in reason else 'true or false'}"
-    description = getattr(msgspec.inspect.type_info(kind), "extra_json_schema", None) or {}
-    words = description.get("description")
-    return f"{reason} ({words})" if words else reason
-
-
-def _literals(kind: object) -> list[str]:
-    schema = msgspec.json.schema(kind)
-    branches = [schema, *schema.get("anyOf", [])]
-    return [word for branch in branches for word in branch.get("enum", ()) if isinstance(word, str)]
-
-
-def _types(struct: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, object]]:
-    for field in msgspec.structs.fields(struct):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            yield from _types(field.type, f"{prefix}{field.encode_name}.")
-        else:
-            yield prefix + field.encode_name, field.type
-
-
-def _keys(struct: type[msgspec.Struct], prefix: str) -> Iterator[str]:
-    return (key for key, _ in _types(struct, prefix))
-
-
-def _variables(struct: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, str]]:
-    for key, kind in _types(struct, prefix):
-        info = msgspec.inspect.type_info(kind)
-        extra = getattr(info, "extra", None) or {}
-        if "env" in extra:
-            yield extra["env"], key

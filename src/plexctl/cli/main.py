@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, cast
 
+from plexctl.cli.table import COMMANDS
 from plexctl.errors import InterruptedByUser, PlexError, UsageError
 from plexctl.output import Output
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_SECRET_FLAGS = ("--secret", "--token", "--env")
+_HELP = ("--help", "-h")
+_EXTRA_ARGUMENT = "unexpected extra argument"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -20,7 +27,7 @@ def run(argv: Sequence[str]) -> int:
     output = Output(as_json="--json" in argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = _dispatch(list(argv))
+        code = _dispatch(list(argv), output)
         sys.stdout.flush()
     except PlexError as error:
         return _fail(output, error)
@@ -35,21 +42,49 @@ def run(argv: Sequence[str]) -> int:
     return code
 
 
-def _dispatch(argv: list[str]) -> int:
+def _dispatch(argv: list[str], output: Output) -> int:
+    before, chosen, after = split(argv)
+    if not argv:
+        before = ["--help"]
+    if not (output.as_json and any(argument in _HELP for argument in argv)):
+        return _run_typer([*before, *after], chosen)
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        code = _run_typer([*before, *after], chosen)
+    output.document("help", {"help": text.getvalue()})
+    return code
+
+
+def split(argv: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
+    """Return the flags before the command, the command, and it with its arguments: `--json` counts in either place."""
+    at = next((place for place, argument in enumerate(argv) if not argument.startswith("-")), len(argv))
+    before, chosen, after = list(argv[:at]), argv[at] if at < len(argv) else None, list(argv[at:])
+    if chosen is not None and "--json" in before and "--json" not in after:
+        after.insert(1, "--json")
+    return before, chosen, after
+
+
+def _run_typer(argv: list[str], chosen: str | None) -> int:
     import typer
     from typer.main import get_command
 
-    from plexctl.cli.app import app
+    from plexctl.cli.app import build_app
 
     # Typer's own Click is private; its public exception's ancestors are not.
     wrong_usage = cast("type[Exception]", typer.BadParameter.__mro__[2])
     try:
-        return get_command(app).main(args=argv, prog_name="plexctl", standalone_mode=False) or 0
+        return get_command(build_app(chosen)).main(args=argv, prog_name="plexctl", standalone_mode=False) or 0
     except typer.Abort:
         raise KeyboardInterrupt from None
     except wrong_usage as error:
-        words = getattr(error, "format_message", error.__str__)()
-        raise UsageError(words.replace("\n", " "), hint="see `plexctl --help` or `plexctl COMMAND --help`") from None
+        raise _wrong_usage(getattr(error, "format_message", error.__str__)(), argv, chosen) from None
+
+
+def _wrong_usage(words: str, argv: Sequence[str], chosen: str | None) -> UsageError:
+    if _EXTRA_ARGUMENT in words and any(argument.startswith(_SECRET_FLAGS) for argument in argv):
+        # It may be a value that was meant for the flag: what might be secret is not repeated.
+        words = f"{_EXTRA_ARGUMENT}, not repeated here because it may be a secret"
+    place = f"plexctl {chosen}" if chosen in COMMANDS else "plexctl"
+    return UsageError(" ".join(words.split()), hint=f"see `{place} --help`")
 
 
 def _fail(output: Output, error: PlexError) -> int:

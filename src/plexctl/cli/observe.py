@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from plexctl.cli.options import Json, OptionalName
 from plexctl.cli.sessions import open_session
-from plexctl.flows.observe import View, observe
 from plexctl.output import Output
+
+if TYPE_CHECKING:
+    from plexctl.flows.observe import View
+    from plexctl.flows.session import Session
 
 
 def list_deployments(as_json: Json = False) -> None:  # noqa: FBT002
     """List the deployments, with what is true of them now."""
     output = Output(as_json)
     session = open_session(output)
-    views = observe(session, None)
+    views = _views(session, None)
     if views:
         output.table(
             ("NAME", "PROVIDER", "STATE", "ENDPOINT", "USD/HOUR"),
@@ -27,7 +32,7 @@ def status(name: OptionalName = None, as_json: Json = False) -> None:  # noqa: F
     """Say what is true of a deployment, or of all."""
     output = Output(as_json)
     session = open_session(output)
-    views = observe(session, name)
+    views = _views(session, name)
     for view in views:
         output.line(f"{view.record.ref.name} on {view.record.ref.provider}: {view.status.state}")
         output.line(f"  {view.status.detail}")
@@ -35,6 +40,15 @@ def status(name: OptionalName = None, as_json: Json = False) -> None:  # noqa: F
     if not views:
         output.line("no deployments")
     output.document("status", {"deployments": [view.to_dict(session.now()) for view in views]})
+
+
+def _views(session: Session, name: str | None) -> list[View]:
+    """Look at what is recorded; without any record nothing is loaded that could look."""
+    if name is None and not session.has_journal():
+        return []
+    from plexctl.flows.observe import observe
+
+    return observe(session, name)
 
 
 def _url(view: View) -> str:

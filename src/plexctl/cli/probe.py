@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,7 +44,9 @@ def probe(  # noqa: PLR0913 - a command's signature is its flags
     ] = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Listen to an endpoint: whether it can be reached, talks, and keeps real time."""
+    """Listen to an endpoint and say how far it is reached, and if it talks."""
+    import asyncio
+
     from plexctl.probe import Level, ProbeOptions
 
     output = Output(as_json)
@@ -120,6 +121,8 @@ async def _probe(options: ProbeOptions) -> Report | ReportOfMany:
 
 async def _watch(output: Output, options: ProbeOptions, period_s: float) -> None:
     """Probe on a fixed beat; one line, or one document a line, for each."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     due = loop.time()
     while True:

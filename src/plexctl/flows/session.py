@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from plexctl.contract import Context, Provider
 from plexctl.errors import NotFoundError
-from plexctl.journal import Journal, Record, open_journal
 from plexctl.nearest import nearest
 from plexctl.secret import Secret
+
+if TYPE_CHECKING:
+    from plexctl.contract import Provider
+    from plexctl.journal import Journal, Record
 
 
 class Reporter(Protocol):
@@ -38,6 +40,8 @@ class Session:
 
     def journal(self) -> Journal:
         """Open the journal; the caller closes it."""
+        from plexctl.journal import open_journal
+
         return open_journal(self.home, self.now)
 
     def has_journal(self) -> bool:
@@ -58,6 +62,7 @@ class Session:
 
     def provider(self, name: str, secrets: Mapping[str, Secret] | None = None) -> Provider:
         """Return the adapter for a provider, given the secrets that its plan may need."""
+        from plexctl.contract import Context
         from plexctl.registry import provider_class
 
         return provider_class(name)(Context(self.home, self.environ, secrets or {}, self.now))

@@ -1,0 +1,27 @@
+"""The table of commands: which module holds each, and its line in `plexctl --help`. Imports none of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """Where a command is: a function of a module of this package."""
+
+    module: str
+    function: str
+    summary: str
+    """The first line of the function's docstring, so that `--help` need not import the module."""
+
+
+COMMANDS: dict[str, Command] = {
+    "init": Command("init", "init", "Write a commented plexctl.toml."),
+    "deploy": Command("deploy", "deploy", "Deploy PersonaPlex, wait until it is ready, and hear it talk."),
+    "list": Command("observe", "list_deployments", "List the deployments, with what is true of them now."),
+    "status": Command("observe", "status", "Say what is true of a deployment, or of all."),
+    "probe": Command("probe", "probe", "Listen to an endpoint and say how far it is reached, and if it talks."),
+    "logs": Command("logs", "logs", "Show what a deployment printed."),
+    "stop": Command("operate", "stop", "End what costs while it runs; `start` brings it back."),
+    "start": Command("operate", "start", "Bring a stopped deployment back and wait until it is ready."),
+    "destroy": Command("operate", "destroy", "Remove a deployment and everything that belongs to it."),
+}

@@ -1,0 +1,164 @@
+"""plexctl.toml, the environment and the flags, laid over each other in that order, as a spec.
+
+Unknown keys are errors that name the key and the nearest valid one; every error names where its value came from.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from plexctl.errors import ConfigurationError
+from plexctl.nearest import nearest
+from plexctl.spec import Spec
+
+_OTHER_VARIABLES = frozenset(
+    {
+        "PLEXCTL_HOME",
+        "PLEXCTL_TOKEN",
+        "PLEXCTL_RUNPOD_URL",
+        "PLEXCTL_RUNPOD_PROXY",
+        "PLEXCTL_GOOGLE_URL",
+        "PLEXCTL_OVH_URL",
+    }
+)
+"""Variables of plexctl that set no field of the spec."""
+_FREE_PREFIXES = ("PLEXCTL_TEST_", "PLEXCTL_X_")
+"""Variables that belong to tests and to other people's adapters."""
+
+
+def merge(environ: Mapping[str, str], flags: Mapping[str, object], file: Path | None, default: Path) -> Spec:
+    """Return the spec; `default` is read where no `file` is named and may be missing. Raises ConfigurationError."""
+    layers = [
+        (str(file or default), _flatten(_read_toml(file, default))),
+        ("environment", _from_environment(environ)),
+        ("command line", {key: value for key, value in flags.items() if value is not None}),
+    ]
+    sources: dict[str, str] = {}
+    merged: dict[str, object] = {}
+    for source, layer in layers:
+        for key, value in layer.items():
+            sources[key] = source
+            merged[key] = value
+    return _convert(merged, sources)
+
+
+@cache
+def spec_variables() -> dict[str, str]:
+    """Map each environment variable that sets a field of the spec to the field's dotted key."""
+    return dict(_variables(Spec, ""))
+
+
+@cache
+def spec_keys() -> tuple[str, ...]:
+    """Return every dotted key of the spec."""
+    return tuple(_keys(Spec, ""))
+
+
+def _read_toml(file: Path | None, default: Path) -> dict[str, object]:
+    path = file or default
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except FileNotFoundError:
+        if file is None:
+            return {}
+        raise ConfigurationError(f"no such file: {path}", hint="`plexctl init` writes one") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
+    known = spec_variables()
+    for variable in sorted(environ):
+        ours = variable.startswith("PLEXCTL_") and not variable.startswith(_FREE_PREFIXES)
+        if ours and variable not in known and variable not in _OTHER_VARIABLES:
+            raise ConfigurationError(
+                f"unknown variable {variable} in the environment{nearest(variable, [*known, *_OTHER_VARIABLES])}",
+                hint="unset it, or give it a name that does not begin with PLEXCTL_",
+            )
+    return {key: environ[variable] for variable, key in known.items() if environ.get(variable)}
+
+
+def _flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Turn nested tables into dotted keys; `env` stays a table, since its keys are the user's own."""
+    flat: dict[str, object] = {}
+    for key, value in table.items():
+        if isinstance(value, dict) and prefix + key != "env":
+            flat |= _flatten(value, f"{prefix}{key}.") or {prefix + key: {}}
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _convert(merged: Mapping[str, object], sources: Mapping[str, str]) -> Spec:
+    sections = {key.partition(".")[0] for key in spec_keys() if "." in key}
+    nested: dict[str, object] = {}
+    for key, value in merged.items():
+        if key not in spec_keys() and not (key in sections and value == {}):
+            raise ConfigurationError(f"{sources[key]}: unknown key {key!r}{nearest(key, spec_keys())}")
+        section, _, field = key.rpartition(".")
+        target = nested.setdefault(section, {}) if section else nested
+        if isinstance(target, dict):
+            target[field] = value
+    _validate_one_by_one(merged, sources)
+    return msgspec.convert(nested, Spec, strict=False)
+
+
+def _validate_one_by_one(merged: Mapping[str, object], sources: Mapping[str, str]) -> None:
+    """Check each value alone, so that an error names its own key and where it came from."""
+    types = dict(_types(Spec, ""))
+    for key, value in merged.items():
+        # A file has types of its own; the environment and the command line have only text.
+        strict = not isinstance(value, str) or sources[key].endswith(".toml")
+        if key in types:
+            try:
+                msgspec.convert(value, types[key], strict=strict)
+            except msgspec.ValidationError as error:
+                raise ConfigurationError(f"{sources[key]}: {key}: {_in_words(error, types[key], value)}") from None
+
+
+def _in_words(error: msgspec.ValidationError, kind: object, value: object) -> str:
+    reason = str(error).partition(" - at `$")[0]
+    # A table may hold what nobody should see; only plain values are repeated.
+    shown = repr(value)[:80] if isinstance(value, str | int | float) else "what it holds"
+    allowed = _literals(kind)
+    if "matching regex" in reason or (allowed and isinstance(value, str)):
+        reason = f"{shown} is not valid{nearest(str(value), allowed)}"
+    elif "got `str`" in reason:
+        reason = f"{shown} is not {'a number' if 'int' in reason or 'float' in reason else 'true or false'}"
+    description = getattr(msgspec.inspect.type_info(kind), "extra_json_schema", None) or {}
+    words = description.get("description")
+    return f"{reason} ({words})" if words else reason
+
+
+def _literals(kind: object) -> list[str]:
+    schema = msgspec.json.schema(kind)
+    branches = [schema, *schema.get("anyOf", [])]
+    return [word for branch in branches for word in branch.get("enum", ()) if isinstance(word, str)]
+
+
+def _types(struct: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, object]]:
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from _types(field.type, f"{prefix}{field.encode_name}.")
+        else:
+            yield prefix + field.encode_name, field.type
+
+
+def _keys(struct: type[msgspec.Struct], prefix: str) -> Iterator[str]:
+    return (key for key, _ in _types(struct, prefix))
+
+
+def _variables(struct: type[msgspec.Struct], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, kind in _types(struct, prefix):
+        info = msgspec.inspect.type_info(kind)
+        extra = getattr(info, "extra", None) or {}
+        if "env" in extra:
+            yield extra["env"], key
