@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,14 @@ from dataclasses import dataclass, field
 from plexctl.errors import PlexError, UsageError
 
 SCHEMA = "plexctl/v1"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _BUG_HINT = "this is a bug in plexctl: please report what you ran and this line"
 
 
 def escape(text: str) -> str:
-    r"""Return text with control characters other than tab shown as `\xNN`, and lone surrogates replaced."""
-    safe = "".join(c if c == "\t" or (c >= " " and not "\x7f" <= c <= "\x9f") else f"\\x{ord(c):02x}" for c in text)
+    r"""Return text that no terminal obeys: colours dropped, other control characters but tab shown as `\xNN`."""
+    plain = _COLOUR.sub("", text)
+    safe = "".join(c if c == "\t" or (c >= " " and not "\x7f" <= c <= "\x9f") else f"\\x{ord(c):02x}" for c in plain)
     return safe.encode("utf-8", "replace").decode("utf-8")
 
 
