@@ -44,7 +44,7 @@ def probe(  # noqa: PLR0913 - a command's signature is its flags
     ] = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Listen to an endpoint and say how far it is reached, and if it talks."""
+    """Listen to an endpoint and say whether it talks."""
     import asyncio
 
     from plexctl.probe import Level, ProbeOptions

@@ -19,7 +19,7 @@ COMMANDS: dict[str, Command] = {
     "deploy": Command("deploy", "deploy", "Deploy PersonaPlex, wait until it is ready, and hear it talk."),
     "list": Command("observe", "list_deployments", "List the deployments, with what is true of them now."),
     "status": Command("observe", "status", "Say what is true of a deployment, or of all."),
-    "probe": Command("probe", "probe", "Listen to an endpoint and say how far it is reached, and if it talks."),
+    "probe": Command("probe", "probe", "Listen to an endpoint and say whether it talks."),
     "logs": Command("logs", "logs", "Show what a deployment printed."),
     "stop": Command("operate", "stop", "End what costs while it runs; `start` brings it back."),
     "start": Command("operate", "start", "Bring a stopped deployment back and wait until it is ready."),
