@@ -53,9 +53,7 @@ class Access:
         """Tell whether `offered` is the token."""
         return bool(self._token) and _is_same(offered, self._token)
 
-    def judge(
-        self, headers: Mapping[str, str], query_tokens: Sequence[str], cookies: Mapping[str, str]
-    ) -> Entry:
+    def judge(self, headers: Mapping[str, str], query_tokens: Sequence[str], cookies: Mapping[str, str]) -> Entry:
         """Return how the request gets in. A browser's own cookie, or no token at all, is good for own pages only."""
         if self._token:
             offered = [*query_tokens, *_bearer(headers)]

@@ -119,9 +119,7 @@ class Gateway:
             return refusal
         raw = request.query.get("tail", str(_DEFAULT_TAIL))
         if not raw.isascii() or not raw.isdigit() or int(raw[:9]) > _MAX_TAIL:
-            return web.json_response(
-                {"error": "bad request", "reason": f"tail: give 0 to {_MAX_TAIL}"}, status=400
-            )
+            return web.json_response({"error": "bad request", "reason": f"tail: give 0 to {_MAX_TAIL}"}, status=400)
         text = "".join(f"{line}\n" for line in self._logbook.tail(int(raw)))
         if request.query.get("follow") != "1":
             return web.Response(text=text)
@@ -129,9 +127,7 @@ class Gateway:
 
     async def _follow(self, request: web.Request, text: str) -> web.StreamResponse:
         queue = self._logbook.follow()
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/plain; charset=utf-8", "X-Accel-Buffering": "no"}
-        )
+        response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8", "X-Accel-Buffering": "no"})
         try:
             await response.prepare(request)
             await response.write(text.encode())
@@ -181,7 +177,5 @@ class Gateway:
         is_https = request.headers.get("X-Forwarded-Proto", request.scheme) == "https" or (
             urlsplit(request.headers.get("Origin", "")).scheme == "https"
         )
-        answer.set_cookie(
-            COOKIE, self._access.cookie, httponly=True, samesite="Strict", secure=is_https, path="/"
-        )
+        answer.set_cookie(COOKIE, self._access.cookie, httponly=True, samesite="Strict", secure=is_https, path="/")
         return answer

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote_plus
 
 from plexctl.gateway.settings import MAX_PROMPT_CHARACTERS
+
+MAX_ENCODED_PROMPT = 7_800
+"""Characters of a prompt in a URL: upstream's aiohttp refuses request lines over 8,190. A thousand letters of
+most alphabets fit; of Chinese or emoji about 860 or 650 do."""
 
 
 class ParameterError(ValueError):
@@ -26,9 +31,7 @@ class Wish:
     has_seed: bool
 
 
-def read_wish(
-    query: Mapping[str, Sequence[str]], voices: Sequence[str], *, voice: str, text_prompt: str
-) -> Wish:
+def read_wish(query: Mapping[str, Sequence[str]], voices: Sequence[str], *, voice: str, text_prompt: str) -> Wish:
     """Return the wish in a query; `voice` and `text_prompt` stand in for what is missing. Raises ParameterError."""
     wished_voice = _single(query, "voice_prompt", voice)
     if wished_voice not in voices:
@@ -38,6 +41,8 @@ def read_wish(
         raise ParameterError("text_prompt: empty; leave it out for the default")
     if len(prompt) > MAX_PROMPT_CHARACTERS:
         raise ParameterError(f"text_prompt: over {MAX_PROMPT_CHARACTERS} characters")
+    if len(quote_plus(prompt)) > MAX_ENCODED_PROMPT:
+        raise ParameterError("text_prompt: too long once encoded for the engine's address; shorten it")
     if not prompt.isprintable() and any(ord(letter) < ord(" ") and letter not in "\n\r\t" for letter in prompt):
         raise ParameterError("text_prompt: control characters")
     return Wish(wished_voice, prompt, "seed" in query)

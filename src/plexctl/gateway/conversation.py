@@ -71,7 +71,7 @@ class Conversation:
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(self._tick_s, self._tick)
         link.closed.add_done_callback(self._engine_gone)
-        link.start(self._from_engine, self._engine_flow)
+        link.start(self._from_engine, self._engine_full, self._engine_free)
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take the caller's bytes; the answer is what aiohttp expects of a parser."""
@@ -86,7 +86,7 @@ class Conversation:
         return False, b""
 
     def feed_eof(self) -> None:
-        """The caller's connection is gone."""
+        """Take note that the caller's connection is gone."""
         if self.ending is None:
             self.ending = Ending(CloseCode.GOING_AWAY, "caller left without a goodbye")
             self._let_engine_go()
@@ -203,12 +203,14 @@ class Conversation:
         what = "engine crashed" if self._is_talking else "engine refused the conversation or crashed"
         self.end(CloseCode.ENGINE, what)
 
-    def _engine_flow(self, is_open: bool) -> None:  # noqa: FBT001 - asyncio's pause and resume in one callback
-        self._deadlines.flow(self._now(), is_open=is_open)
-        if is_open:
-            self._transport.resume_reading()
-        elif self.ending is None:
+    def _engine_full(self) -> None:
+        self._deadlines.flow(self._now(), is_open=False)
+        if self.ending is None:
             self._transport.pause_reading()
+
+    def _engine_free(self) -> None:
+        self._deadlines.flow(self._now(), is_open=True)
+        self._transport.resume_reading()
 
     def _let_engine_go(self) -> None:
         self._link.close()

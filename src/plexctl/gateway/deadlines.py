@@ -36,19 +36,19 @@ class Deadlines:
         self._stalled_since: float | None = None
 
     def talking(self, now: float) -> None:
-        """The engine's handshake has come."""
+        """Take note that the engine's handshake has come."""
         self._talking_since = self._last_audio = now
 
     def audio(self, now: float) -> None:
-        """The caller sent audio."""
+        """Take note that the caller sent audio."""
         self._last_audio = now
 
     def pong(self) -> None:
-        """The caller answered."""
+        """Take note that the caller answered a ping."""
         self._pinged = None
 
     def flow(self, now: float, *, is_open: bool) -> None:
-        """The engine takes audio, or stopped taking it."""
+        """Take note that the engine takes audio, or stopped taking it."""
         self._stalled_since = None if is_open else now
         if is_open:
             self._pinged = None

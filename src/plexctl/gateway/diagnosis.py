@@ -35,8 +35,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         "the model was not found on the hub: check PLEXCTL_MODEL_REPO and HF_TOKEN",
     ),
     (
-        r"LocalEntryNotFoundError|Failed to resolve|Name or service not known|Network is unreachable"
-        r"|Temporary failure in name resolution",
+        r"LocalEntryNotFoundError|Failed to resolve|name resolution|Name or service not known|Network is unreachable",
         "no network to the model hub: check the host's network or HF_ENDPOINT",
     ),
     (
@@ -44,8 +43,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         "the disk is full: give at least 40 GB to HF_HOME",
     ),
     (
-        r"No CUDA GPUs are available|Found no NVIDIA driver|CUDA driver version is insufficient"
-        r"|CUDA unknown error|no CUDA-capable device|Torch not compiled with CUDA enabled",
+        r"No CUDA GPUs|Found no NVIDIA driver|CUDA driver version is|no CUDA-capable|not compiled with CUDA",
         "no usable GPU: check that the container sees one and that its driver is recent enough",
     ),
     (

@@ -25,12 +25,13 @@ class LinkError(Exception):
 
 
 class EngineLink(asyncio.Protocol):
-    """Opened by `open_link`. `on_received` is called for each message, `on_flow` when sending blocks or unblocks."""
+    """Opened by `open_link`, set going by `start`."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self.on_received: Callable[[Received], None] | None = None
-        self.on_flow: Callable[[bool], None] | None = None
+        self._on_received: Callable[[Received], None] | None = None
+        self._on_full: Callable[[], None] | None = None
+        self._on_free: Callable[[], None] | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         """Resolves when the connection is gone."""
         self.opened: asyncio.Future[None] = loop.create_future()
@@ -64,7 +65,7 @@ class EngineLink(asyncio.Protocol):
         self.opened.set_result(None)
         self._read_frames(rest)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         """Tell both who wait for the opening and who wait for the end."""
         if not self.opened.done():
             self.opened.set_exception(LinkError("the engine closed the connection without an answer"))
@@ -73,13 +74,13 @@ class EngineLink(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Tell the conversation that the engine does not keep up."""
-        if self.on_flow is not None:
-            self.on_flow(False)
+        if self._on_full is not None:
+            self._on_full()
 
     def resume_writing(self) -> None:
         """Tell the conversation that the engine takes audio again."""
-        if self.on_flow is not None:
-            self.on_flow(True)
+        if self._on_free is not None:
+            self._on_free()
 
     def _read_frames(self, data: bytes) -> None:
         for received in self._reader.feed(data):
@@ -93,14 +94,19 @@ class EngineLink(asyncio.Protocol):
     def _deliver(self, received: Received) -> None:
         if received.opcode is Opcode.CLOSE and not self._is_closing:
             self.close()
-        if self.on_received is None:
+        if self._on_received is None:
             self._early.append(received)
         else:
-            self.on_received(received)
+            self._on_received(received)
 
-    def start(self, on_received: Callable[[Received], None], on_flow: Callable[[bool], None]) -> None:
-        """Begin calling back; what came before is delivered first."""
-        self.on_received, self.on_flow = on_received, on_flow
+    def start(
+        self,
+        on_received: Callable[[Received], None],
+        on_full: Callable[[], None],
+        on_free: Callable[[], None],
+    ) -> None:
+        """Begin calling back, for each message, and when sending blocks and unblocks; what came before comes first."""
+        self._on_received, self._on_full, self._on_free = on_received, on_full, on_free
         early, self._early = self._early, []
         for received in early:
             on_received(received)

@@ -22,9 +22,7 @@ class Metrics:
         self.refused = Counter(
             "plexctl_refused", "Callers turned away before a conversation.", ["why"], registry=registry
         )
-        self.ended = Counter(
-            "plexctl_conversations_ended", "Conversations by close code.", ["code"], registry=registry
-        )
+        self.ended = Counter("plexctl_conversations_ended", "Conversations by close code.", ["code"], registry=registry)
         self.messages = Counter(
             "plexctl_caller_messages_dropped",
             "Callers' messages that were not forwarded.",

@@ -25,9 +25,7 @@ def _template(name: str) -> str:
 
 def talk(deployment: str, voices: Sequence[str], voice: str) -> str:
     """Return the page that talks."""
-    options = "".join(
-        f"<option{' selected' if name == voice else ''}>{html.escape(name)}</option>" for name in voices
-    )
+    options = "".join(f"<option{' selected' if name == voice else ''}>{html.escape(name)}</option>" for name in voices)
     text = _template("index.html")
     return text.replace("{{deployment}}", html.escape(deployment)).replace("{{voices}}", options)
 

@@ -23,7 +23,7 @@ class Preamble:
         self._headers: list[bytes] = []
 
     def open(self) -> bytes:
-        """The handshake has come: return the header pages that are to be sent first (may be empty)."""
+        """Return the header pages that are to be sent first (may be empty), now that the handshake has come."""
         self._is_open = True
         self.is_done = self._reader.held_bytes == 0
         return b"".join(self._headers)

@@ -7,11 +7,12 @@ then the port is given up. A second signal shortens the drain.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import socket
 import sys
 import time
+from collections.abc import Coroutine
+from typing import Any
 
 from aiohttp import web
 
@@ -21,12 +22,11 @@ from plexctl.gateway.engines import engine_named
 from plexctl.gateway.frames import CloseCode
 from plexctl.gateway.lifetime import Lifetime, until_over
 from plexctl.gateway.logbook import Logbook
-from plexctl.gateway.settings import Listening, Settings
+from plexctl.gateway.settings import Listening, Settings, SettingsError
 from plexctl.gateway.supervisor import Supervisor
 
 _BACKLOG = 256
 _MAX_LINE = 16 * 1024
-_DRAIN_POLL_S = 0.05
 _GOODBYE_S = 1.0
 
 
@@ -35,15 +35,11 @@ class PortError(OSError):
 
 
 def listening_socket(listening: Listening) -> socket.socket:
-    """Return a bound socket, or the inherited one. Raises PortError."""
+    """Return a bound socket, or the inherited one. Raises PortError, or SettingsError for a descriptor that is none."""
+    if listening.fd is not None:
+        return _inherited_socket(listening.fd)
     try:
-        if listening.fd is not None:
-            inherited = socket.socket(fileno=listening.fd)
-            inherited.set_inheritable(False)
-            return inherited
-        found = socket.getaddrinfo(
-            listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = socket.getaddrinfo(listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -54,9 +50,23 @@ def listening_socket(listening: Listening) -> socket.socket:
             bound.close()
             raise
     except OSError as error:
-        where = f"{listening.host} port {listening.port}" if listening.fd is None else "PLEXCTL_LISTEN_FD"
-        raise PortError(f"cannot listen on {where}: {error.strerror}; set PLEXCTL_PORT to a free port") from error
+        raise PortError(
+            f"cannot listen on {listening.host} port {listening.port}: {error.strerror}; "
+            "set PLEXCTL_PORT to a free port"
+        ) from error
     return bound
+
+
+def _inherited_socket(descriptor: int) -> socket.socket:
+    try:
+        inherited = socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise SettingsError(
+            f"PLEXCTL_LISTEN_FD={descriptor} is no socket ({error.strerror}): "
+            "leave it out, or pass a listening socket on"
+        ) from error
+    inherited.set_inheritable(False)
+    return inherited
 
 
 def address_of(bound: socket.socket) -> str:
@@ -121,13 +131,15 @@ async def _until_end(settings: Settings, gateway: Gateway, stop: asyncio.Queue[s
 
 async def _drain(settings: Settings, gateway: Gateway, stop: asyncio.Queue[str]) -> None:
     gateway.is_draining = True
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(settings.limits.drain_s):
-            while gateway.switchboard.live and stop.empty():
-                await asyncio.sleep(_DRAIN_POLL_S)
-    for conversation in list(gateway.switchboard.live):
+    switchboard = gateway.switchboard
+    await _first_of(settings.limits.drain_s, switchboard.until_quiet(), stop.get())
+    for conversation in list(switchboard.live):
         conversation.end(CloseCode.GOING_AWAY, "the gateway stops")
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_GOODBYE_S):
-            while gateway.switchboard.live:
-                await asyncio.sleep(_DRAIN_POLL_S)
+    await _first_of(_GOODBYE_S, switchboard.until_quiet())
+
+
+async def _first_of(limit_s: float, *waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    _, pending = await asyncio.wait(tasks, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()

@@ -10,7 +10,7 @@ import ipaddress
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from plexctl.gateway.voices import DEFAULT_VOICE, voices_in
@@ -115,9 +115,7 @@ class Settings:
             text_prompt=_text_prompt(read),
             voices=voices,
             static=read.folder("PLEXCTL_STATIC"),
-            secrets=tuple(
-                value for name in ("PLEXCTL_TOKEN", "HF_TOKEN") if (value := environment.get(name, ""))
-            ),
+            secrets=tuple(value for name in ("PLEXCTL_TOKEN", "HF_TOKEN") if (value := environment.get(name, ""))),
             listening=listening,
             limits=_limits(read),
             engine=engine,
@@ -240,7 +238,7 @@ def _moment(read: _Reader) -> float | None:
         raise SettingsError(
             f"{name}={raw!r} is no moment: give ISO 8601 such as 2026-12-01T18:00:00Z, or Unix seconds"
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _engine(read: _Reader) -> EngineSettings:

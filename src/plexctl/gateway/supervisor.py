@@ -27,6 +27,7 @@ _POLL_FIRST_S = 0.05
 _POLL_LONGEST_S = 0.5
 _ASK_TIMEOUT_S = 5.0
 _LAST_LINES = 40
+_LAST_WORDS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Supervisor:
         """Keep the engine alive until `stop`, or until it is given up."""
         backoff = Backoff()
         loop = asyncio.get_running_loop()
-        while not self._is_stopping:
+        while True:
             self.health = EngineHealth()
             death = await self._live_once()
             if self._is_stopping:
@@ -92,8 +93,7 @@ class Supervisor:
             async with asyncio.timeout(STOP_GRACE_S):
                 await process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            _kill(process)
             await process.wait()
 
     async def _live_once(self) -> _Death:
@@ -105,17 +105,21 @@ class Supervisor:
             return _Death(None, None, f"the engine cannot be started: {error}")
         self._process = process
         reading = asyncio.create_task(self._read(process))
+        try:
+            return await self._watch(process, port, reading)
+        finally:
+            _kill(process)
+            reading.cancel()
+
+    async def _watch(self, process: asyncio.subprocess.Process, port: int, reading: asyncio.Task[None]) -> _Death:
         ready_since = await self._become_ready(process, port)
         timed_out = ready_since is None and process.returncode is None
         if ready_since is not None:
             await self._serve(process, port)
         elif timed_out:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            _kill(process)
         exit_code = await process.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                await reading
+        await asyncio.wait([reading], timeout=_LAST_WORDS_S)
         if timed_out:
             limit = self._settings.start_timeout_s
             return _Death(exit_code, None, f"not ready within {limit:.0f} s ({self.health.phase})")
@@ -175,6 +179,12 @@ class Supervisor:
         progress = self._engine.progress(line)
         if progress is not None and self.health.state not in ("ready", "failed"):
             self.health = EngineHealth(progress.state, progress.phase, progress.fraction)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
 
 
 def free_port() -> int:

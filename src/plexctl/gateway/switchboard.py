@@ -47,14 +47,18 @@ class Switchboard:
     """Joins callers and engines."""
 
     def __init__(self, settings: Settings, pool: Pool, metrics: Metrics, logbook: Logbook) -> None:
-        self.health = EngineHealth()
-        """The overall health, kept up to date by the application."""
         self.live: set[Conversation] = set()
         self._settings = settings
         self._pool = pool
         self._metrics = metrics
         self._logbook = logbook
         self._number = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    async def until_quiet(self) -> None:
+        """Wait until there is no conversation."""
+        await self._quiet.wait()
 
     async def answer(self, request: web.Request, health: EngineHealth) -> web.StreamResponse:
         """Serve one request of the chat address whose sender may come in."""
@@ -98,9 +102,7 @@ class Switchboard:
             body["reason"] = refusal.reason
         return web.json_response(body, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
 
-    async def _connect(
-        self, request: web.Request, wish: Wish, accept: str, place: Place
-    ) -> web.StreamResponse:
+    async def _connect(self, request: web.Request, wish: Wish, accept: str, place: Place) -> web.StreamResponse:
         try:
             link = await open_link(place.seat.port, wish.voice, wish.text_prompt)
         except LinkError as error:
@@ -131,10 +133,13 @@ class Switchboard:
         conversation = Conversation(transport, link, self._settings.limits, now)
         feed_with(request, conversation)
         self.live.add(conversation)
+        self._quiet.clear()
         try:
             await conversation.over
         finally:
             self.live.discard(conversation)
+            if not self.live:
+                self._quiet.set()
             self._account(number, conversation, now() - started)
 
     def _account(self, number: int, conversation: Conversation, seconds: float) -> None:

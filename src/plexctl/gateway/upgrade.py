@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 
@@ -65,7 +65,7 @@ class Upgraded(web.StreamResponse):
 
 def transport_of(request: web.Request) -> asyncio.Transport | None:
     """Return the caller's connection, None when it is gone."""
-    return cast("asyncio.Transport | None", request.transport)
+    return request.transport
 
 
 def feed_with(request: web.Request, parser: Any) -> None:

@@ -1,7 +1,7 @@
 """PersonaPlex: upstream's `python -m moshi.server`, run by the python of its own environment.
 
 Upstream's server ignores `--host` for binding, so `upstream.py` starts it and binds the loopback;
-`PLEXCTL_ENGINE_SCRIPT` puts another launcher in its place. Environment facts: shared with every engine are
+with `PLEXCTL_ENGINE_SCRIPT` it starts that file instead, with the same flags. Environment facts: shared with every engine are
 `PYTHONUNBUFFERED` (else a log without a terminal stays empty) and `NO_TORCH_COMPILE`, where any value, `0` too,
 switches compiling off, so that switching it on means leaving the variable out.
 The server takes no revision: PLEXCTL_MODEL_REVISION works only for a model fetched beforehand.
@@ -20,7 +20,9 @@ _LAUNCHER = Path(__file__).with_name("upstream.py")
 
 def command(settings: EngineSettings, port: int) -> Command:
     """Return the process that serves one caller at a time on `port`."""
-    argv = [settings.python, settings.script or str(_LAUNCHER)]
+    argv = [settings.python, str(_LAUNCHER)]
+    if settings.script:
+        argv.append(f"--script={settings.script}")
     # A numeric host makes upstream skip a look at its own address, which dies where there is no route.
     argv += ["--host", "127.0.0.1", "--port", str(port), "--static", "none"]
     if settings.model_repo:

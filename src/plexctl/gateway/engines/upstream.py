@@ -3,12 +3,15 @@
 Imports nothing of plexctl, which is not installed there. It does two things before handing over: it makes
 `aiohttp.web.run_app` bind 127.0.0.1 (upstream parses `--host` and then binds every address), and it ends the process
 when standard input ends, which is how an engine learns that its gateway is gone, even by SIGKILL.
+
+With `--script=FILE` as its first argument it runs that file instead of the module: a fork's or another server.
 """
 
 from __future__ import annotations
 
 import os
 import runpy
+import sys
 import threading
 from typing import Any
 
@@ -32,7 +35,13 @@ def main() -> None:
 
     web.run_app = run_on_loopback
     threading.Thread(target=_end_with_gateway, daemon=True).start()
-    runpy.run_module("moshi.server", run_name="__main__", alter_sys=True)
+    option, _, script = (sys.argv[1:2] or [""])[0].partition("=")
+    if option == "--script":
+        sys.argv = [script, *sys.argv[2:]]
+        sys.path[0] = os.path.dirname(os.path.abspath(script))  # noqa: PTH100, PTH120 - what Python itself does
+        runpy.run_path(script, run_name="__main__")
+    else:
+        runpy.run_module("moshi.server", run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

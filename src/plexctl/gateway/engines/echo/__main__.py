@@ -120,9 +120,7 @@ def main() -> None:
         sys.exit(_CRASHED)
     app = web.Application()
     app.router.add_get("/api/chat", EchoServer(fault).chat)
-    web.run_app(
-        app, host="127.0.0.1", port=arguments.port, print=_say, access_log=None, shutdown_timeout=1.0
-    )
+    web.run_app(app, host="127.0.0.1", port=arguments.port, print=_say, access_log=None, shutdown_timeout=1.0)
 
 
 if __name__ == "__main__":
