@@ -43,8 +43,9 @@ class AudioFigures:
     `first_audio_ms`: from sending the first audio page to the first page that carries packets (header pages come
     before anything was said). `real_time_factor`: seconds of audio heard per second of hearing, counted from the
     first arrival (without its own audio) to the last; when more than half a second of answer is still owed, to the
-    moment the probe stopped listening. A server that keeps up gives 1.0 whatever its latency, one at half speed 0.5,
-    one that falls silent for good after two of five seconds 0.3. None when all came at once.
+    end of our voice if that was later. A server that keeps up gives 1.0 whatever its latency, one at half speed 0.5
+    whether it drops half or comes late, one that falls silent for good after two of five seconds 0.4. None when all
+    came at once.
     `longest_gap_ms`: longest time between arrivals, the owed silence at the end included. `jitter`: how far the time
     between two arrivals was from the audio that the later one brought. `pacing_error`: how far our own sending was
     from its schedule.
@@ -74,16 +75,13 @@ class AudioFigures:
 class Hearing:
     """Arrivals of audio in one conversation; all times in seconds of one monotonic clock."""
 
-    def __init__(self, started_at: float) -> None:
+    def __init__(self, started_at: float, voice_ends_at: float) -> None:
         self.started_at = started_at
         """When the first audio page was sent."""
+        self.voice_ends_at = voice_ends_at
+        """When all that is sent has sounded."""
         self.heard_s = 0.0
         self._arrivals: list[tuple[float, float]] = []
-
-    @property
-    def last_at(self) -> float:
-        """When audio last came; when sending began if none did."""
-        return self._arrivals[-1][0] if self._arrivals else self.started_at
 
     def hear(self, at: float, seconds: float) -> None:
         """Note `seconds` of audio that came at `at`; headers (0 s) are no audio."""
@@ -97,10 +95,11 @@ class Hearing:
         if not self._arrivals:
             return AudioFigures(sent_s=sent_s, pacing_error=pacing)
         (first_at, first_s), arrivals = self._arrivals[0], self._arrivals
-        end = ended_at if sent_s - self.heard_s > OWED_S else arrivals[-1][0]
+        last_at = arrivals[-1][0]
+        is_owed = sent_s - self.heard_s > OWED_S
+        wall = (max(last_at, self.voice_ends_at) if is_owed else last_at) - first_at
         gaps = [(later - earlier, brought) for (earlier, _), (later, brought) in pairwise(arrivals)]
-        longest = max([gap for gap, _ in gaps] + [end - arrivals[-1][0]])
-        wall = end - first_at
+        longest = max([gap for gap, _ in gaps] + [ended_at - last_at if is_owed else 0.0])
         return AudioFigures(
             sent_s=sent_s,
             heard_s=self.heard_s,

@@ -18,7 +18,7 @@ _SHORT_QUIET_S = 0.3
 _PATIENCE_S = 2.0
 _MAX_TEXT = 64 * 1024
 _BYTES_PER_S = 64 * 1024
-_BYTES_AT_ONCE = 1024 * 1024
+_FRAMES_PER_S = 1_000
 _OWN_LATENESS_MS = 40.0
 
 
@@ -55,8 +55,8 @@ async def listen(line: Line, messages: Sequence[TimedMessage], talk: MemoryOfTal
     loop = asyncio.get_running_loop()
     pacer = Pacer(messages, line.send)
     pacer.start()
-    hearing = Hearing(pacer.started_at)
     voice_s = sum(message.seconds for message in messages)
+    hearing = Hearing(pacer.started_at, pacer.started_at + voice_s)
     cut: Meaning | None = None
     try:
         async with asyncio.timeout_at(pacer.started_at + voice_s + _FIRST_WORD_S) as limit:
@@ -77,15 +77,12 @@ async def _hear(
     line: Line, talk: MemoryOfTalk, pacer: Pacer, hearing: Hearing, limit: asyncio.Timeout, voice_s: float
 ) -> Meaning | None:
     """Listen until all was heard (None) or the conversation broke off (why)."""
-    voice_ends_at = pacer.started_at + voice_s
-    budget = line.received_bytes + _BYTES_AT_ONCE + int(voice_s * _BYTES_PER_S)
+    line.allow(int(voice_s * _BYTES_PER_S), int(voice_s * _FRAMES_PER_S))
     while not pacer.is_done or hearing.heard_s < voice_s - 1e-6:
         incoming = await line.receive()
         if incoming is None:
             return _cut_means(line, is_voice_over=pacer.is_done)
         at, data = incoming
-        if line.received_bytes > budget:
-            return Meaning("broken", f"it sent more than {budget} bytes for {voice_s:g} s of voice")
         try:
             event = talk.receive(data) if isinstance(data, bytes) else None
         except ProtocolError as error:
@@ -93,13 +90,13 @@ async def _hear(
         if isinstance(event, Audio) and event.seconds > 0:
             hearing.hear(at, event.seconds)
             quiet_s = _SHORT_QUIET_S if voice_s - hearing.heard_s <= _NEARLY_ALL_S else _QUIET_S
-            limit.reschedule(min(max(voice_ends_at, at) + quiet_s, voice_ends_at + _PATIENCE_S))
+            limit.reschedule(min(max(hearing.voice_ends_at, at) + quiet_s, hearing.voice_ends_at + _PATIENCE_S))
     return None
 
 
 def _cut_means(line: Line, *, is_voice_over: bool) -> Meaning | None:
     if line.violation is not None:
-        return Meaning("broken", f"it breaks the WebSocket protocol: {line.violation}")
+        return Meaning("broken", line.violation)
     if is_voice_over and line.close_code == 1000:  # noqa: PLR2004 - RFC 6455: a normal end
         return None
     reason = quoted(line.close_reason.encode())

@@ -18,8 +18,6 @@ from plexctl.wire.opening import open_stream
 from plexctl.wire.stage_log import StageLog
 from plexctl.wire.stages import WireError
 
-_MAX_BYTES_BEFORE_HANDSHAKE = 1024 * 1024
-
 
 async def probe_one(options: ProbeOptions) -> Report:
     """Hold one conversation and report on it."""
@@ -121,8 +119,6 @@ class Session:
                         _raise_unless_ok("handshake", _end_means(line))
                     elif isinstance(incoming[1], bytes) and isinstance(self._talk.receive(incoming[1]), Handshake):
                         return
-                    if line.received_bytes > _MAX_BYTES_BEFORE_HANDSHAKE:
-                        raise WireError("handshake", "broken", "it sends without end, but no handshake")
         except TimeoutError as error:
             words = f"101, then nothing for {limit_s:g} s: busy with another caller, or still reading its prompts"
             raise WireError("handshake", "silent", words) from error
@@ -137,7 +133,7 @@ class Session:
 
 def _end_means(line: Line) -> Meaning:
     if line.violation is not None:
-        return Meaning("broken", f"it breaks the WebSocket protocol: {line.violation}")
+        return Meaning("broken", line.violation)
     return close_means(line.close_code, line.close_reason)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import h11
 
 from plexctl import __version__
+from plexctl.errors import UsageError
 from plexctl.secret import Secret
 from plexctl.wire.endpoint import Endpoint
 from plexctl.wire.opening import open_stream
@@ -85,8 +86,12 @@ async def exchange(stream: Stream, endpoint: Endpoint, token: Secret | None) -> 
 
 
 def authorization(token: Secret | None) -> list[tuple[str, str]]:
-    """Return the header that carries the token, if there is one."""
-    return [("Authorization", f"Bearer {token.reveal()}")] if token else []
+    """Return the header that carries the token, if there is one. Raises UsageError for what no header can carry."""
+    if not token:
+        return []
+    if not all("!" <= sign <= "~" for sign in token.reveal()):
+        raise UsageError("the token holds spaces or signs that no token has", hint="check where it came from")
+    return [("Authorization", f"Bearer {token.reveal()}")]
 
 
 def _response(answer: h11.Response, body: bytearray, *, is_cut: bool = False) -> Response:

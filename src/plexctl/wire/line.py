@@ -22,6 +22,9 @@ from plexctl.wire.stream import Stream
 MAX_MESSAGE_SIZE = 1024 * 1024
 """Bytes of the largest message taken; a longer one ends the connection with 1009."""
 ABNORMAL = 1006
+_FIRST_BYTES = 1024 * 1024
+_FIRST_FRAMES = 20_000
+_MOST_UNSENT = 1024 * 1024
 _SILENT = logging.getLogger("plexctl.wire.line")
 _SILENT.propagate = False
 _SILENT.setLevel(logging.CRITICAL)
@@ -45,8 +48,9 @@ class Line:
         self._inbox: deque[tuple[float, bytes | str]] = deque()
         self._fragments: list[bytes] = []
         self._is_text = False
-        self.received_bytes = 0
-        """Bytes that came in, framing included."""
+        self._bytes_left = _FIRST_BYTES
+        self._frames_left = _FIRST_FRAMES
+        self._excess: str | None = None
 
     @property
     def close_code(self) -> int:
@@ -62,9 +66,16 @@ class Line:
 
     @property
     def violation(self) -> str | None:
-        """What the peer did against RFC 6455 or our size limit, if it did."""
+        """What the peer did against RFC 6455 or our limits, if it did."""
+        if self._excess is not None:
+            return self._excess
         error = self._protocol.parser_exc
         return None if error is None or isinstance(error, EOFError) else str(error) or type(error).__name__
+
+    def allow(self, size: int, frames: int) -> None:
+        """Let the peer send so many more bytes and frames than the 1 MiB and 20,000 it may send at first."""
+        self._bytes_left += size
+        self._frames_left += frames
 
     async def open(self, token: Secret | None) -> None:
         """Send the upgrade and wait for 101. Raises Refused for any other answer, WireError for none."""
@@ -85,7 +96,7 @@ class Line:
     async def receive(self) -> tuple[float, bytes | str] | None:
         """Return the next message with the loop time of its arrival; None when the connection has ended."""
         while not self._inbox:
-            if self._protocol.state is not OPEN or self._protocol.parser_exc is not None:
+            if self._protocol.state is not OPEN or self.violation is not None:
                 return None
             await self._pump()
         return self._inbox.popleft()
@@ -103,7 +114,7 @@ class Line:
                 self._protocol.send_close(1000)
                 self._flush()
                 async with asyncio.timeout(timeout_s):
-                    while self._protocol.close_rcvd is None and not self._protocol.eof_sent:
+                    while self._protocol.close_rcvd is None and not self._protocol.eof_sent and not self._excess:
                         await self._pump()
                         self._inbox.clear()
         except TimeoutError:
@@ -113,15 +124,25 @@ class Line:
 
     async def _pump(self) -> None:
         arrived, piece = await self._stream.read()
-        self.received_bytes += len(piece)
         if piece:
             self._protocol.receive_data(piece)
         else:
             self._protocol.receive_eof()
-        for event in self._protocol.events_received():
-            if isinstance(event, Frame):
+        events = self._protocol.events_received()
+        self._count(len(piece), len(events))
+        for event in events:
+            if isinstance(event, Frame) and self._excess is None:
                 self._take(arrived, event)
         self._flush()
+
+    def _count(self, size: int, frames: int) -> None:
+        """End a conversation with a peer that floods us, or makes us answer pings and does not read."""
+        self._bytes_left -= size
+        self._frames_left -= frames
+        if self._bytes_left < 0 or self._frames_left < 0:
+            self._excess = "it sends far more than a voice"
+        elif self._stream.unsent_bytes > _MOST_UNSENT:
+            self._excess = "it does not read what is sent"
 
     def _take(self, arrived: float, frame: Frame) -> None:
         if frame.opcode not in (Opcode.BINARY, Opcode.TEXT, Opcode.CONT):

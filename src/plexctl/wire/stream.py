@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 _HIGH, _LOW = 512 * 1024, 128 * 1024
-_CLOSE_S = 1.0
+_CLOSE_S = 0.25
 
 
 class Stream(asyncio.Protocol):
@@ -33,6 +33,11 @@ class Stream(asyncio.Protocol):
     def transport(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - loops give nothing else for a socket
         self._transport = transport
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes written that the network has not taken yet."""
+        return 0 if self._is_ended else self.transport.get_write_buffer_size()
 
     async def read(self) -> tuple[float, bytes]:
         """Return the oldest piece and the loop time of its arrival; an empty one when the peer is gone."""
@@ -62,7 +67,7 @@ class Stream(asyncio.Protocol):
             self.transport.write_eof()
 
     async def close(self) -> None:
-        """Drop the connection and wait until its socket is closed, at most a second."""
+        """Drop the connection and wait a moment for its socket to close; a TLS handshake cut off never says so."""
         self.transport.abort()
         await asyncio.wait([self._gone], timeout=_CLOSE_S)
 

@@ -11,10 +11,16 @@ from plexctl.probe.hearing import AudioFigures, Hearing, Spread, audio_means
 
 def heard(arrivals: list[tuple[float, float]], ended_at: float, sent_s: float = 5.0) -> AudioFigures:
     """Measure arrivals (time since the first page was sent, seconds of audio)."""
-    hearing = Hearing(100.0)
+    hearing = Hearing(100.0, 100.0 + sent_s)
     for at, seconds in arrivals:
         hearing.hear(100.0 + at, seconds)
     return hearing.measure(100.0 + ended_at, sent_s, [0.001])
+
+
+def test_a_server_that_drops_half_is_at_half_speed() -> None:
+    """2.5 of 5 s came in time and the rest never: our waiting for it does not count."""
+    arrivals = [(0.1 + number * 0.16, 0.08) for number in range(31)]
+    assert heard(arrivals, ended_at=6.0).real_time_factor == pytest.approx(0.5, abs=0.02)
 
 
 def at_speed(speed: float, count: int, latency_s: float = 0.158) -> list[tuple[float, float]]:
@@ -51,7 +57,7 @@ def test_a_stop_for_good_is_stalled() -> None:
     """Two seconds of talk, then nothing: the silence that is owed counts, in the gap and in the factor."""
     figures = heard(at_speed(1.0, 25), ended_at=6.0)
     assert figures.longest_gap_ms == pytest.approx(3922)
-    assert figures.real_time_factor == pytest.approx(1.92 / 5.842, abs=0.001)
+    assert figures.real_time_factor == pytest.approx(1.92 / 4.842, abs=0.001)
     assert audio_means(figures).outcome == "stalled"
 
 
