@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from plexctl.folders import make_private
 from plexctl.journal.schema import APPLICATION_ID, MIGRATIONS, migrate
 
 _BUSY_TIMEOUT_S = 30
+_RETRY_S = 0.01
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 _MAGIC = b"SQLite format 3\x00"
 _HEADER_SIZE = 100
 _USER_VERSION = slice(60, 64)
@@ -26,16 +29,28 @@ def connect(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> sqlite3.Con
     """Open the journal at `path` for reading and writing; create it when there is none."""
     with sqlite_errors(path):
         _create_private(path)
-        _check(path, newest=len(migrations))
-        connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            migrate(connection, migrations)
-        except BaseException:
-            connection.close()
-            raise
+        deadline = time.monotonic() + _BUSY_TIMEOUT_S
+        while True:
+            try:
+                return _connect_once(path, migrations)
+            except sqlite3.OperationalError as error:
+                # For the change to WAL SQLite does not wait by itself: several first opens at once meet here.
+                if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(_RETRY_S)
+
+
+def _connect_once(path: Path, migrations: tuple[str, ...]) -> sqlite3.Connection:
+    _check(path, newest=len(migrations))
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        migrate(connection, migrations)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -56,6 +71,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
 def _hint(reason: str, path: Path) -> str:
     if "full" in reason:
         return "free disk space; nothing was created"
+    if "disk I/O" in reason:
+        return "the disk or a limit on it refuses writes: what was acknowledged before is safe"
     if "locked" in reason:
         return "another plexctl is writing: try again"
     if "readonly" in reason or "unable to open" in reason:
@@ -76,16 +93,31 @@ def _check(path: Path, newest: int) -> None:
         return
     if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
         raise sqlite3.DatabaseError("it is no journal, or damaged")
-    version = int.from_bytes(header[_USER_VERSION], "big")
+    _check_kind(path, _number(header[_APPLICATION_ID]), _number(header[_USER_VERSION]), newest)
+    # Read-only: a connection that may write would check-point a damaged file when it closes. The kind is asked again
+    # because the header lags behind the -wal file when whoever wrote last was killed.
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)) as reader:
+        reader.execute("BEGIN")  # one moment for all answers: another process may be migrating
+        (verdict,) = reader.execute("PRAGMA quick_check(1)").fetchone()
+        (application,) = reader.execute("PRAGMA application_id").fetchone()
+        (version,) = reader.execute("PRAGMA user_version").fetchone()
+        (tables,) = reader.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(f"it is damaged ({verdict})")
+    _check_kind(path, application, version or tables, newest)
+
+
+def _check_kind(path: Path, application: int, version: int, newest: int) -> None:
+    """Raise JournalError unless the file is ours and not newer than us; without a version it may become ours."""
+    if version and application != APPLICATION_ID:
+        raise sqlite3.DatabaseError("it is another program's SQLite file")
     if version > newest:
         raise JournalError(
             f"the journal {path} was written by a newer plexctl (schema {version}; this one knows {newest})",
             hint="upgrade plexctl, or name another folder with PLEXCTL_HOME; the file was not touched",
         )
-    if version and int.from_bytes(header[_APPLICATION_ID], "big") != APPLICATION_ID:
-        raise sqlite3.DatabaseError("it is another program's SQLite file")
-    # Read-only: a connection that may write would check-point a damaged file when it closes.
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_TIMEOUT_S)) as reader:
-        (verdict,) = reader.execute("PRAGMA quick_check(1)").fetchone()
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(f"it is damaged ({verdict})")
+
+
+def _number(field: bytes) -> int:
+    return int.from_bytes(field, "big")

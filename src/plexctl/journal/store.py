@@ -84,18 +84,19 @@ class Journal:
             self._now(),
             expires_at,
         )
-        try:
-            with self._transaction() as connection:
-                connection.execute(
-                    "INSERT INTO deployments (id, name, provider, spec, offer, wanted, created_at, expires_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    row,
-                )
-        except sqlite3.IntegrityError as error:
-            raise ConflictError(
-                f"a deployment named {ref.name} exists already",
-                hint=f"see `plexctl status {ref.name}`, or choose another --name",
-            ) from error
+        with sqlite_errors(self._path):
+            try:
+                with self._transaction() as connection:
+                    connection.execute(
+                        "INSERT INTO deployments (id, name, provider, spec, offer, wanted, created_at, expires_at)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        row,
+                    )
+            except sqlite3.IntegrityError as error:
+                raise ConflictError(
+                    f"a deployment named {ref.name} exists already",
+                    hint=f"see `plexctl status {ref.name}`, or choose another --name",
+                ) from error
         return self.entry(ref.id)
 
     def adopt(self, ref: Ref, spec: Spec, offer: Offer, endpoint: Endpoint | None) -> Entry:
@@ -171,23 +172,16 @@ class Journal:
             "SELECT kind, name, id, detail FROM resources WHERE deployment = ? AND removed_at IS NULL ORDER BY key",
             (identity,),
         ).fetchall()
-        return Record(
-            ref=Ref(
-                provider=provider,
-                name=name,
-                id=identity,
-                resources=tuple(
-                    Resource(kind, label, resource_id, msgspec.json.decode(detail, type=dict[str, str]))
-                    for kind, label, resource_id, detail in resources
-                ),
-            ),
-            spec=msgspec.json.decode(spec, type=Spec),
-            offer=msgspec.json.decode(offer, type=Offer),
-            endpoint=msgspec.json.decode(endpoint, type=Endpoint) if endpoint else None,
-            wanted=Wanted(wanted),
-            created_at=created_at,
-            expires_at=expires_at,
-        )
+        with _readable(self._path, name):
+            return Record(
+                ref=Ref(provider, name, identity, tuple(_resource(*columns) for columns in resources)),
+                spec=msgspec.json.decode(spec, type=Spec),
+                offer=msgspec.json.decode(offer, type=Offer),
+                endpoint=msgspec.json.decode(endpoint, type=Endpoint) if endpoint else None,
+                wanted=Wanted(wanted),
+                created_at=created_at,
+                expires_at=expires_at,
+            )
 
 
 class Entry:
@@ -243,3 +237,19 @@ _COLUMNS = "id, name, provider, spec, offer, endpoint, wanted, created_at, expir
 
 def _text(value: object) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _resource(kind: str, name: str, resource_id: str | None, detail: str) -> Resource:
+    return Resource(kind, name, resource_id, msgspec.json.decode(detail, type=dict[str, str]))
+
+
+@contextmanager
+def _readable(path: Path, name: str) -> Iterator[None]:
+    """Say of a row with fields or words that this plexctl does not know what it is: another version's."""
+    try:
+        yield
+    except (msgspec.DecodeError, ValueError) as error:
+        raise JournalError(
+            f"the journal {path} holds {name} in words that this plexctl does not know: {error}",
+            hint="use the plexctl that wrote it; it was not touched",
+        ) from error
