@@ -55,7 +55,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
         "missing library {what}: install it in the image",
     ),
     (
-        r"Address already in use",
+        r"[Aa]ddress already in use",
         "the engine's port was taken by another process",
     ),
 )

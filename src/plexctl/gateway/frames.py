@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 class Opcode(IntEnum):
@@ -46,16 +47,14 @@ class Violation:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One whole message or control frame."""
+class Received(NamedTuple):
+    """One whole message or control frame. A tuple, because one is made for every 20 ms of every conversation."""
 
     opcode: Opcode
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     is_final: bool
     opcode: Opcode
     mask: bytes
@@ -166,13 +165,16 @@ class FrameReader:
             self._message.clear()
 
 
+_OPCODES = {int(opcode): opcode for opcode in Opcode}
+
+
 def _opcode_of(first: int) -> Opcode:
     if first & 0x70:
         raise _Broken(CloseCode.PROTOCOL_ERROR, "reserved bit")
-    try:
-        return Opcode(first & 0x0F)
-    except ValueError:
-        raise _Broken(CloseCode.PROTOCOL_ERROR, f"unknown opcode {first & 0x0F}") from None
+    opcode = _OPCODES.get(first & 0x0F)
+    if opcode is None:
+        raise _Broken(CloseCode.PROTOCOL_ERROR, f"unknown opcode {first & 0x0F}")
+    return opcode
 
 
 def _extended_length(encoded: bytes) -> int:

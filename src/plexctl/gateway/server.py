@@ -7,6 +7,7 @@ then the port is given up. A second signal shortens the drain.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -97,6 +98,8 @@ async def serve(settings: Settings, bound: socket.socket) -> None:
     await web.SockSite(runner, bound, backlog=_BACKLOG).start()
     logbook.write("gateway", f"listening on {address_of(bound)}")
     lives = [asyncio.create_task(supervisor.run()) for supervisor in gateway.supervisors]
+    # What is there now stays: the collector need not walk it in the middle of somebody's sentence.
+    gc.freeze()
     why = await _until_end(settings, gateway, stop)
     logbook.write("gateway", f"draining: {why}")
     await _drain(settings, gateway, stop)

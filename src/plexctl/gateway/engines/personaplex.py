@@ -1,7 +1,7 @@
 """PersonaPlex: upstream's `python -m moshi.server`, run by the python of its own environment.
 
-Upstream's server ignores `--host` for binding, so `upstream.py` starts it and binds the loopback;
-with `PLEXCTL_ENGINE_SCRIPT` it starts that file instead, with the same flags. Environment facts: shared with every engine are
+Upstream's server ignores `--host` for binding, so `upstream.py` starts it and binds the loopback; with
+`PLEXCTL_ENGINE_SCRIPT` it starts that file instead, with the same flags. Two variables are set for every server:
 `PYTHONUNBUFFERED` (else a log without a terminal stays empty) and `NO_TORCH_COMPILE`, where any value, `0` too,
 switches compiling off, so that switching it on means leaving the variable out.
 The server takes no revision: PLEXCTL_MODEL_REVISION works only for a model fetched beforehand.
