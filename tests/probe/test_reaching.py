@@ -87,7 +87,7 @@ async def test_certificates_of_a_trusted_ca(certificates: Certificates, which: s
 
 async def test_a_pinned_certificate(certificates: Certificates) -> None:
     """The pin passes whoever signed it; another one is told which certificate it was, before any request."""
-    async with voice_server(echo, tls=certificates.good) as server:
+    async with voice_server(echo, health=Answer(200), tls=certificates.good) as server:
         url = f"https://{server.address}"
         good = await connect(url, Trust.of(fingerprint=certificates.fingerprint))
         assert len(server.requests) == 1
@@ -151,7 +151,6 @@ async def test_something_else_than_http(raw: bytes | None, outcome: str) -> None
     ("health", "outcome", "verdict"),
     [
         (Answer(200, {"state": "ready", "busy": 0, "capacity": 1}), "ok", "reachable"),
-        (Answer(404), "ok", "reachable"),
         (Answer(301, headers={"Location": "https://elsewhere.example/"}), "redirect", "unreachable"),
         (Answer(502, "<html>Bad gateway</html>"), "bad_gateway", "unreachable"),
         (Answer(503, "no available server"), "bad_gateway", "unreachable"),
@@ -171,6 +170,27 @@ async def test_what_http_answers(health: Answer, outcome: str, verdict: str) -> 
     assert last(report) == ("http", outcome)
     assert report.verdict == verdict
     assert [request.path for request in server.requests] == ["/health"]
+
+
+@pytest.mark.parametrize(
+    ("chat", "outcome", "verdict", "words"),
+    [
+        (Answer(400, "No WebSocket UPGRADE hdr: None"), "ok", "reachable", "voice server without a gateway"),
+        (Answer(426), "ok", "reachable", "voice server without a gateway"),
+        (Answer(200, "<html>"), "ok", "reachable", "no gateway"),
+        (Answer(404), "not_found", "rejected", "no voice server"),
+        (Answer(401), "unauthorized", "unauthorized", "token"),
+    ],
+)
+async def test_without_a_gateway_the_chat_path_is_asked(chat: Answer, outcome: str, verdict: str, words: str) -> None:
+    """By a plain GET, which upstream refuses without touching its shared prompt."""
+    async with voice_server(echo, chat=chat) as server:
+        report = await connect(f"http://{server.address}")
+    assert last(report) == ("http", outcome)
+    assert report.verdict == verdict
+    assert words in report.detail
+    assert [request.path for request in server.requests] == ["/health", "/api/chat"]
+    assert all("Upgrade" not in request.headers for request in server.requests)
 
 
 async def test_proxy_variables_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,7 +213,7 @@ async def test_a_token_that_a_server_repeats_is_blotted_out() -> None:
 
 @pytest.mark.parametrize(
     ("level", "stages", "requests"),
-    [(Level.CONNECT, 4, 1), (Level.UPGRADE, 5, 2), (Level.HANDSHAKE, 6, 2), (Level.AUDIO, 7, 2)],
+    [(Level.CONNECT, 4, 2), (Level.UPGRADE, 5, 2), (Level.HANDSHAKE, 6, 2), (Level.AUDIO, 7, 2)],
 )
 async def test_a_level_stops_after_its_stage(level: Level, stages: int, requests: int) -> None:
     """Nothing beyond the level is touched."""

@@ -40,6 +40,21 @@ def health_means(response: Response) -> Meaning:
     return Meaning("ok", f"gateway {state}" if state == "ready" else f"HTTP {response.status}, no gateway")
 
 
+def no_upgrade_means(response: Response) -> Meaning:
+    """Return what GET of the chat path without an upgrade means, asked where there is no /health.
+
+    Both voice servers answer 400 "No WebSocket UPGRADE hdr" (aiohttp), and it touches no conversation.
+    """
+    known = _common(response) or _fault_means(response)
+    if known is not None:
+        return known
+    if response.status == HTTPStatus.NOT_FOUND:
+        return Meaning("not_found", "a web server, but no voice server at this path")
+    if response.status == HTTPStatus.UPGRADE_REQUIRED or b"upgrade" in response.body.lower():
+        return Meaning("ok", "a voice server without a gateway")
+    return Meaning("ok", f"HTTP {response.status}, no gateway")
+
+
 def upgrade_means(response: Response) -> Meaning:
     """Return what an answer other than 101 to the upgrade means for the stage `upgrade`."""
     status = response.status

@@ -44,8 +44,8 @@ class AudioFigures:
     before anything was said). `real_time_factor`: seconds of audio heard per second of hearing, counted from the
     first arrival (without its own audio) to the last; when more than half a second of answer is still owed, to the
     end of our voice if that was later. A server that keeps up gives 1.0 whatever its latency, one at half speed 0.5
-    whether it drops half or comes late, one that falls silent for good after two of five seconds 0.4. None when all
-    came at once.
+    whether it drops half or comes late, one that falls silent for good after two of five seconds 0.4. None with fewer
+    than two arrivals.
     `longest_gap_ms`: longest time between arrivals, the owed silence at the end included. `jitter`: how far the time
     between two arrivals was from the audio that the later one brought. `pacing_error`: how far our own sending was
     from its schedule.
@@ -104,7 +104,7 @@ class Hearing:
             sent_s=sent_s,
             heard_s=self.heard_s,
             first_audio_ms=_rounded_ms(first_at - self.started_at),
-            real_time_factor=round((self.heard_s - first_s) / wall, 3) if wall > 0 else None,
+            real_time_factor=round((self.heard_s - first_s) / wall, 3) if gaps and wall > 0 else None,
             longest_gap_ms=_rounded_ms(longest),
             jitter=Spread.of([abs(gap - brought) for gap, brought in gaps]),
             pacing_error=pacing,
@@ -113,7 +113,7 @@ class Hearing:
 
 def audio_means(figures: AudioFigures) -> Meaning:
     """Return what the figures of a conversation that was not cut off mean for the stage `audio`."""
-    heard = f"heard {figures.heard_s:.1f} s of {figures.sent_s:.1f} s sent"
+    heard = f"heard {figures.heard_s:.2f} s of {figures.sent_s:.2f} s sent"
     if figures.heard_s <= 0:
         return Meaning("silent", f"nothing came back for {figures.sent_s:.1f} s of voice")
     gap_s = (figures.longest_gap_ms or 0.0) / 1000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from http import HTTPStatus
 
-from plexctl.probe.answers import Meaning, close_means, health_means, upgrade_means
+from plexctl.probe.answers import Meaning, close_means, health_means, no_upgrade_means, upgrade_means
 from plexctl.probe.listening import MemoryOfTalk, listen
 from plexctl.probe.options import Level, ProbeOptions
 from plexctl.probe.pacing import TimedMessage
@@ -73,15 +74,29 @@ class Session:
     async def _connect(self) -> None:
         options = self._options
         stream = await open_stream(options.health, options.trust, options.timeout_s, self._log)
-        try:
-            async with self._log.measure("http", options.timeout_s) as mark:
-                meaning = health_means(await exchange(stream, options.health, options.token))
-                mark.outcome, mark.detail = meaning.outcome, meaning.detail
-        finally:
-            await stream.close()
+        async with self._log.measure("http", options.timeout_s) as mark:
+            try:
+                response = await exchange(stream, options.health, options.token)
+            finally:
+                await stream.close()
+            meaning = health_means(response)
+            if response.status == HTTPStatus.NOT_FOUND and not options.level.includes(Level.UPGRADE):
+                meaning = await self._ask_without_upgrade()
+            mark.outcome, mark.detail = meaning.outcome, meaning.detail
         # A gateway's busy is a moment's state, and its upgrade tells surely; anything else ends here.
         if meaning.outcome != "ok" and not (meaning.outcome == "busy" and options.level.includes(Level.UPGRADE)):
             raise WireError("http", meaning.outcome, meaning.detail)
+
+    async def _ask_without_upgrade(self) -> Meaning:
+        options, plain = self._options, self._options.chat.at(self._options.chat.path)
+        try:
+            stream = await open_stream(plain, options.trust, options.timeout_s, StageLog())
+        except WireError as error:
+            raise WireError("http", error.outcome, error.message) from error
+        try:
+            return no_upgrade_means(await exchange(stream, plain, options.token))
+        finally:
+            await stream.close()
 
     async def _converse(self) -> None:
         options = self._options

@@ -28,6 +28,7 @@ _TABLE = {
     ("http", "draining"): "busy",
     ("http", "unauthorized"): "unauthorized",
     ("http", "failed"): "rejected",
+    ("http", "not_found"): "rejected",
     ("upgrade", "loading"): "loading",
     ("upgrade", "busy"): "busy",
     ("upgrade", "draining"): "busy",

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from plexctl.errors import UsageError
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
+_SECRETS = frozenset({"token", "access_token"})
 _EXAMPLE = "for example https://host.example or ws://127.0.0.1:8998/api/chat"
 
 
@@ -31,7 +32,7 @@ class Endpoint:
         """
         text = url.strip()
         if not text or any(ord(sign) <= 32 or ord(sign) == 127 for sign in text):  # noqa: PLR2004 - ASCII
-            raise UsageError(f"not a URL: {url!r}", hint=f"write it without spaces, {_EXAMPLE}")
+            raise UsageError(f"not a URL: {_shown(url)!r}", hint=f"write it without spaces, {_EXAMPLE}")
         split = _split(text)
         scheme = split.scheme.lower()
         if scheme not in _SECURE:
@@ -43,7 +44,7 @@ class Endpoint:
         except ValueError:
             port = 0
         if port == 0:
-            raise UsageError(f"the port in {url!r} is not a port", hint="ports are 1 to 65535")
+            raise UsageError(f"the port in {_shown(url)!r} is not a port", hint="ports are 1 to 65535")
         _refuse_token(split)
         path = split.path if split.path not in ("", "/") else default_path
         return cls(is_secure, host, port, path, split.query)
@@ -85,14 +86,14 @@ def _split(text: str) -> SplitResult:
         scheme = "http" if _is_loopback(bare.hostname or "") else "https"
         return bare._replace(scheme=scheme)
     except ValueError as error:
-        raise UsageError(f"not a URL: {text!r} ({error})", hint=f"write {_EXAMPLE}") from error
+        raise UsageError(f"not a URL: {_shown(text)!r} ({error})", hint=f"write {_EXAMPLE}") from error
 
 
 def _host(split: SplitResult, url: str) -> str:
     if split.username is not None or split.password is not None:
         raise UsageError("a URL must carry no user name or password", hint="pass the token with --token")
     if not split.hostname:
-        raise UsageError(f"no host in {url!r}", hint=f"write {_EXAMPLE}")
+        raise UsageError(f"no host in {_shown(url)!r}", hint=f"write {_EXAMPLE}")
     try:
         host = split.hostname.encode("ascii" if split.hostname.isascii() else "idna").decode()
     except UnicodeError as error:
@@ -102,8 +103,13 @@ def _host(split: SplitResult, url: str) -> str:
     return host
 
 
+def _shown(url: str) -> str:
+    """Return the part of what a user wrote that can be repeated: no query and no password, which may be secrets."""
+    return url.partition("?")[0].rpartition("@")[2]
+
+
 def _refuse_token(split: SplitResult) -> None:
-    if any(name == "token" for name, _ in parse_qsl(split.query, keep_blank_values=True)):
+    if any(name in _SECRETS for name, _ in parse_qsl(split.query, keep_blank_values=True)):
         raise UsageError(
             "a URL must carry no token: URLs end up in logs and shell histories", hint="pass it with --token"
         )

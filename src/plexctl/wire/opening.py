@@ -92,21 +92,24 @@ async def _getaddrinfo(host: str, port: int) -> list[tuple[Any, ...]]:
 async def _connect(addresses: list[Address], timeout_s: float) -> socket.socket:
     failures: list[WireError] = []
     for family, address in addresses:
-        attempt = socket.socket(family, socket.SOCK_STREAM)
         try:
-            attempt.setblocking(False)  # noqa: FBT003 - the socket's own signature
             async with asyncio.timeout(timeout_s / len(addresses)):
-                await asyncio.get_running_loop().sock_connect(attempt, address)
+                return await _connect_to(family, address)
         except OSError as error:
-            attempt.close()
             failures.append(tcp_failure(address, error))
-        except BaseException:
-            attempt.close()
-            raise
-        else:
-            attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return attempt
     raise min(failures, key=lambda failure: _BY_RANK.index(failure.outcome))
+
+
+async def _connect_to(family: socket.AddressFamily, address: Any) -> socket.socket:
+    attempt = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        attempt.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        await asyncio.get_running_loop().sock_connect(attempt, address)
+        attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        attempt.close()
+        raise
+    return attempt
 
 
 async def _secure(stream: Stream, endpoint: Endpoint, trust: Trust, context: ssl.SSLContext) -> str:

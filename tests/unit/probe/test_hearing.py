@@ -90,3 +90,15 @@ def test_percentiles_are_values_in_order(values: list[float]) -> None:
     assert spread.p99 is not None
     assert spread.p50 <= spread.p99 <= round(max(values) * 1000, 2)
     assert Spread.of([]).to_dict() == {"p50": None, "p99": None}
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.5), st.sampled_from([0.0, 0.02, 0.08])), max_size=8), st.floats(0.1, 10))
+def test_a_known_factor_means_known_figures(steps: list[tuple[float, float]], sent_s: float) -> None:
+    """Who has a factor may print latency, gap and jitter without asking again."""
+    at, arrivals = 0.0, []
+    for step, seconds in steps:
+        at += step
+        arrivals.append((at, seconds))
+    figures = heard(arrivals, ended_at=at + 1, sent_s=sent_s)
+    if figures.real_time_factor is not None:
+        assert None not in (figures.first_audio_ms, figures.longest_gap_ms, figures.jitter.p50, figures.jitter.p99)

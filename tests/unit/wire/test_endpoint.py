@@ -46,6 +46,10 @@ def test_urls_are_understood(url: str, expected: str) -> None:
         ("http://me:secret@h", "user name or password"),
         ("http://h/?token=secret", "no token"),
         ("http://[::1", "not a URL"),
+        ("http:///?token=secret", "no host"),
+        ("http://h:x/?token=secret", "not a port"),
+        ("h h?token=secret", "not a URL"),
+        ("http://me:secret@[::1", "not a URL"),
         ("http://" + "x" * 300, "too long"),
     ],
 )
