@@ -7,6 +7,7 @@ their names are, and `secret_values` finds the values in the environment or in f
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ CONFIG_FILE = "plexctl.toml"
 TOKEN_VARIABLE = "PLEXCTL_TOKEN"  # noqa: S105 - the variable's name
 HUB_TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - the same
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+_FILE_HINT = "name a text file that holds the value and nothing else"
+_NAMES_HINT = "a variable's name has only letters, digits and _"
+
 
 def environment() -> dict[str, str]:
     """Return the process's environment."""
@@ -28,9 +33,36 @@ def environment() -> dict[str, str]:
 
 
 def home(environ: Mapping[str, str]) -> Path:
-    """Return plexctl's folder for state, cache and configuration: PLEXCTL_HOME, or `.plexctl` in the home folder."""
+    """Return plexctl's folder for state, cache and configuration: PLEXCTL_HOME, or `.plexctl` in the home folder.
+
+    Raises ConfigurationError where there is neither.
+    """
     chosen = environ.get("PLEXCTL_HOME")
-    return (Path(chosen) if chosen else Path.home() / ".plexctl").absolute()
+    try:
+        folder = (Path(chosen) if chosen else Path.home() / ".plexctl").absolute()
+        if folder.is_file():
+            raise ConfigurationError(f"{folder} is a file", hint="name a folder with PLEXCTL_HOME")
+    except RuntimeError:
+        raise ConfigurationError("you have no home folder", hint="name a folder with PLEXCTL_HOME") from None
+    except FileNotFoundError:
+        raise ConfigurationError("the working directory is gone", hint="change to one that exists") from None
+    except OSError as error:
+        words = f"cannot look into plexctl's folder: {error.strerror}"
+        raise ConfigurationError(words, hint="name another with PLEXCTL_HOME") from None
+    return folder
+
+
+def access_token(value: str | None) -> Secret | None:
+    """Return the access token for endpoints, None for an empty one.
+
+    Raises ConfigurationError for one that no header carries.
+    """
+    if not value:
+        return None
+    if not value.isascii() or not value.isprintable() or " " in value:
+        hint = "use letters, digits, '-' and '_'"
+        raise ConfigurationError("the access token has characters that no header carries", hint=hint)
+    return Secret(value)
 
 
 def load_spec(environ: Mapping[str, str], flags: Mapping[str, object], file: Path | None = None) -> Spec:
@@ -45,9 +77,15 @@ def load_spec(environ: Mapping[str, str], flags: Mapping[str, object], file: Pat
 
 
 def with_implied_secrets(spec: Spec, environ: Mapping[str, str], given: Iterable[str] = ()) -> Spec:
-    """Return the spec with the access token and the Hub's token among its secrets, where they are set."""
+    """Return the spec with the access token and the Hub's token among its secrets, where they are set.
+
+    Raises ConfigurationError for one of them among the plain variables, which are recorded and shown.
+    """
     from msgspec.structs import replace
 
+    for name in (TOKEN_VARIABLE, HUB_TOKEN_VARIABLE):
+        if name in spec.env:
+            raise ConfigurationError(f"{name} is a secret and cannot stand in env", hint=f"pass --secret {name}")
     implied = [TOKEN_VARIABLE] if environ.get(TOKEN_VARIABLE) else []
     if spec.engine != "echo" and environ.get(HUB_TOKEN_VARIABLE):
         implied.append(HUB_TOKEN_VARIABLE)
@@ -63,6 +101,8 @@ def secret_sources(options: Iterable[str]) -> dict[str, Path | None]:
     sources: dict[str, Path | None] = {}
     for option in options:
         name, separator, rest = option.partition("=")
+        if not _VARIABLE.fullmatch(name):
+            raise UsageError("--secret takes KEY or KEY=@FILE, and this KEY is no name", hint=_NAMES_HINT)
         if separator and not rest.startswith("@"):
             raise UsageError(
                 f"--secret {name}: a secret's value does not belong on the command line",
@@ -85,9 +125,11 @@ def read_secret_file(path: Path) -> Secret:
         value = path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"cannot read the secret's file {path}: {reason}") from None
+        raise ConfigurationError(f"cannot read the secret's file {path}: {reason}", hint=_FILE_HINT) from None
     if not value:
-        raise ConfigurationError(f"the secret's file {path} is empty")
+        raise ConfigurationError(f"the secret's file {path} is empty", hint=_FILE_HINT)
+    if "\0" in value:
+        raise ConfigurationError(f"the secret's file {path} holds a NUL byte", hint=_FILE_HINT)
     return Secret(value)
 
 
@@ -98,6 +140,8 @@ def key_values(options: Iterable[str], flag: str) -> dict[str, str]:
         key, separator, value = option.partition("=")
         if not separator or not key:
             raise UsageError(f"{flag} takes KEY=VALUE", hint=f"for example {flag} LOG_LEVEL=debug")
+        if not _VARIABLE.fullmatch(key):
+            raise UsageError(f"{flag} {key!r} is no variable's name", hint=_NAMES_HINT)
         pairs[key] = value
     return pairs
 

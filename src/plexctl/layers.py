@@ -5,6 +5,7 @@ Unknown keys are errors that name the key and the nearest valid one; every error
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from plexctl.errors import ConfigurationError
+from plexctl.errors import ConfigurationError, PlexError, UsageError
 from plexctl.nearest import nearest
 from plexctl.spec import Spec
 
@@ -30,13 +31,20 @@ _OTHER_VARIABLES = frozenset(
 _FREE_PREFIXES = ("PLEXCTL_TEST_", "PLEXCTL_X_")
 """Variables that belong to tests and to other people's adapters."""
 
+_ENVIRONMENT = "environment"
+_COMMAND_LINE = "command line"
+_AT = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
+_IN_WORDS = {"int": "a number", "float": "a number", "bool": "true or false", "str": "text", "array": "a list"}
+_BOUND = re.compile(r"Expected `\w+` (?P<length>of length )?(?P<sign>[<>]=?) (?P<number>[\d.e+]+)")
+_WRONG_TYPE = re.compile(r"Expected `(?P<expected>\w+)[^`]*`, got")
+
 
 def merge(environ: Mapping[str, str], flags: Mapping[str, object], file: Path | None, default: Path) -> Spec:
     """Return the spec; `default` is read where no `file` is named and may be missing. Raises ConfigurationError."""
     layers = [
         (str(file or default), _flatten(_read_toml(file, default))),
-        ("environment", _from_environment(environ)),
-        ("command line", {key: value for key, value in flags.items() if value is not None}),
+        (_ENVIRONMENT, _from_environment(environ)),
+        (_COMMAND_LINE, {key: value for key, value in flags.items() if value is not None}),
     ]
     sources: dict[str, str] = {}
     merged: dict[str, object] = {}
@@ -70,6 +78,8 @@ def _read_toml(file: Path | None, default: Path) -> dict[str, object]:
         raise ConfigurationError(f"no such file: {path}", hint="`plexctl init` writes one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path} is not valid TOML: it is nested too deeply") from None
     except OSError as error:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
 
@@ -101,8 +111,10 @@ def _convert(merged: Mapping[str, object], sources: Mapping[str, str]) -> Spec:
     sections = {key.partition(".")[0] for key in spec_keys() if "." in key}
     nested: dict[str, object] = {}
     for key, value in merged.items():
-        if key not in spec_keys() and not (key in sections and value == {}):
-            raise ConfigurationError(f"{sources[key]}: unknown key {key!r}{nearest(key, spec_keys())}")
+        if key in sections and value != {}:
+            raise _refusal(sources[key], f"{key} is a table", f"write [{key}] and its keys below")
+        if key not in spec_keys() and key not in sections:
+            raise _refusal(sources[key], f"unknown key {key!r}{nearest(key, spec_keys())}")
         section, _, field = key.rpartition(".")
         target = nested.setdefault(section, {}) if section else nested
         if isinstance(target, dict):
@@ -115,27 +127,38 @@ def _validate_one_by_one(merged: Mapping[str, object], sources: Mapping[str, str
     """Check each value alone, so that an error names its own key and where it came from."""
     types = dict(_types(Spec, ""))
     for key, value in merged.items():
-        # A file has types of its own; the environment and the command line have only text.
-        strict = not isinstance(value, str) or sources[key].endswith(".toml")
-        if key in types:
-            try:
-                msgspec.convert(value, types[key], strict=strict)
-            except msgspec.ValidationError as error:
-                raise ConfigurationError(f"{sources[key]}: {key}: {_in_words(error, types[key], value)}") from None
+        if key not in types:
+            continue
+        try:
+            # A file has types of its own; the environment and the command line have only text.
+            msgspec.convert(value, types[key], strict=sources[key] not in (_ENVIRONMENT, _COMMAND_LINE))
+            if isinstance(value, str):
+                value.encode()
+        except msgspec.ValidationError as error:
+            about = getattr(msgspec.inspect.type_info(types[key]), "extra_json_schema", None) or {}
+            words = f"{key}: {_in_words(str(error), types[key], value)}"
+            raise _refusal(sources[key], words, about.get("description")) from None
+        except UnicodeEncodeError:
+            raise _refusal(sources[key], f"{key}: it is not UTF-8 text") from None
 
 
-def _in_words(error: msgspec.ValidationError, kind: object, value: object) -> str:
-    reason = str(error).partition(" - at `$")[0]
-    # A table may hold what nobody should see; only plain values are repeated.
-    shown = repr(value)[:80] if isinstance(value, str | int | float) else "what it holds"
-    allowed = _literals(kind)
-    if "matching regex" in reason or (allowed and isinstance(value, str)):
-        reason = f"{shown} is not valid{nearest(str(value), allowed)}"
-    elif "got `str`" in reason:
-        reason = f"{shown} is not {'a number' if 'int' in reason or 'float' in reason else 'true or false'}"
-    description = getattr(msgspec.inspect.type_info(kind), "extra_json_schema", None) or {}
-    words = description.get("description")
-    return f"{reason} ({words})" if words else reason
+def _refusal(source: str, words: str, hint: str | None = None) -> PlexError:
+    kind = UsageError if source == _COMMAND_LINE else ConfigurationError
+    return kind(f"{source}: {words}", hint=hint)
+
+
+def _in_words(reason: str, kind: object, value: object) -> str:
+    """Say what msgspec means. What tables and lists hold is not repeated: it may be secret."""
+    if isinstance(value, dict | list):
+        part = "name in it is not made of letters, digits and _" if "regex" in reason else "value in it is not text"
+        return f"a {part}"
+    shown = repr(value)[:80]
+    if bound := _BOUND.search(reason):
+        limit = f"{_AT[bound['sign']]} {bound['number'].removesuffix('.0')}"
+        return f"must have {limit} characters" if bound["length"] else f"must be {limit}, not {shown}"
+    if wrong_type := _WRONG_TYPE.match(reason):
+        return f"{shown} is not {_IN_WORDS.get(wrong_type['expected'], 'what belongs there')}"
+    return f"{shown} is not valid{nearest(str(value), _literals(kind))}"
 
 
 def _literals(kind: object) -> list[str]:

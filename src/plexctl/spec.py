@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from plexctl.identity import NAME_PATTERN
+
 PROVIDERS = ("local", "ssh", "modal", "cloudrun", "runpod", "vast", "lambda", "ovh")
 """Spelling on the command line."""
 DEFAULT_NAME = "personaplex"
@@ -20,12 +22,14 @@ DEFAULT_REPOSITORY = "nvidia/personaplex-7b-v1"
 Name = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$(?!\n)",
+        pattern=rf"^{NAME_PATTERN}$(?!\n)",
         description="Name of the deployment: lower-case letters, digits and hyphens, at most 40.",
     ),
 ]
 Port = Annotated[int, Meta(ge=1, le=65535)]
-Seconds = Annotated[float, Meta(gt=0)]
+LONGEST_S = 315_360_000
+"""Ten years: a longer time is a slip, and the calendar of the logs would not hold it."""
+Seconds = Annotated[float, Meta(gt=0, le=LONGEST_S)]
 VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 
 

@@ -12,6 +12,7 @@ import typer
 from plexctl.errors import UsageError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_LONGEST_S = 315_360_000  # ten years
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -37,9 +38,11 @@ def seconds(text: str | None, flag: str) -> float | None:
     if text is None:
         return None
     match = _DURATION.fullmatch(text.strip())
-    if match is None or float(match[1]) == 0:
-        raise UsageError(f"{flag} {text!r} is no duration", hint="write 90s, 15m, 2h or 1d")
-    return float(match[1]) * _UNITS[match[2]]
+    total_s = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if not 0 < total_s <= _LONGEST_S:
+        words = "is too long" if total_s else "is no duration"
+        raise UsageError(f"{flag} {text!r} {words}", hint="write 90s, 15m, 2h or 1d")
+    return total_s
 
 
 def moment(text: str | None, flag: str, now: float) -> float | None:
@@ -49,6 +52,11 @@ def moment(text: str | None, flag: str, now: float) -> float | None:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        ago = seconds(text, flag)
-        return None if ago is None else now - ago
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        pass
+    else:
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    try:
+        return now - (seconds(text, flag) or 0)
+    except UsageError:
+        hint = "write 10m, 2h, 1d or a moment such as 2026-12-01T18:00:00Z"
+        raise UsageError(f"{flag} {text!r} is no time", hint=hint) from None

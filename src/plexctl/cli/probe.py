@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from plexctl import config
 from plexctl.cli.options import Json, TokenFile, seconds
 from plexctl.cli.sessions import name_or_only, open_session
 from plexctl.errors import ConfigurationError, NotFoundError, UsageError
 from plexctl.flows.session import Session
 from plexctl.output import Output
-from plexctl.secret import Secret
 
 if TYPE_CHECKING:
     from plexctl.probe import ProbeOptions
@@ -57,7 +57,7 @@ def probe(  # noqa: PLR0913 - a command's signature is its flags
     chosen = {"voice": voice, "text_prompt": text_prompt}
     options = ProbeOptions(
         url=url,
-        token=Secret(token) if token else session.token,
+        token=config.access_token(token) or session.token,
         level=Level(level),
         timeout_s=seconds(timeout, "--timeout") or 0,
         handshake_timeout_s=seconds(handshake_timeout, "--handshake-timeout") or 0,
@@ -86,7 +86,7 @@ def show_report(output: Output, data: Mapping[str, Any]) -> None:
     """Print a report's stages and figures for a reader."""
     for stage in data["stages"]:
         words = f"  {stage['detail']}" if stage["detail"] else ""
-        output.line(f"  {stage['name']:<9} {stage['outcome']:<8} {stage['seconds'] * 1000:>8.1f} ms{words}")
+        output.line(f"  {stage['name']:<9} {stage['outcome']:<14} {stage['seconds'] * 1000:>8.1f} ms{words}")
     figures = data["audio"]
     if figures["real_time_factor"] is not None:
         output.line(

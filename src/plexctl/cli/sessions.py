@@ -7,7 +7,8 @@ from pathlib import Path
 
 from plexctl import config
 from plexctl.errors import NotFoundError, UsageError
-from plexctl.flows.session import Session
+from plexctl.flows.session import Session, require
+from plexctl.identity import is_name
 from plexctl.output import Output
 from plexctl.secret import Secret
 
@@ -17,8 +18,7 @@ def open_session(output: Output, token_file: Path | None = None) -> Session:
     environ = config.environment()
     if token_file is not None:
         environ[config.TOKEN_VARIABLE] = config.read_secret_file(token_file).reveal()
-    token = environ.get(config.TOKEN_VARIABLE)
-    return Session(config.home(environ), environ, output, Secret(token) if token else None)
+    return Session(config.home(environ), environ, output, config.access_token(environ.get(config.TOKEN_VARIABLE)))
 
 
 def secrets_of(session: Session, names: Iterable[str], options: Iterable[str]) -> dict[str, Secret]:
@@ -29,11 +29,14 @@ def secrets_of(session: Session, names: Iterable[str], options: Iterable[str]) -
 def name_or_only(session: Session, name: str | None) -> str:
     """Return the name given, or that of the only deployment.
 
-    Raises NotFoundError when there is none, UsageError when there are several.
+    Raises NotFoundError when there is none, or none can be called so; UsageError when there are several.
     """
-    if name is not None:
+    if name is not None and is_name(name):
         return name
     known = [record.ref.name for record in session.records()]
+    if name is not None:
+        # Never looked for: locks and folders are files that bear the name.
+        require(None, name, known)
     if not known:
         raise NotFoundError("there are no deployments", hint="`plexctl deploy` makes one")
     if len(known) > 1:

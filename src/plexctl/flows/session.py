@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from plexctl.errors import NotFoundError
+from plexctl.errors import ConfigurationError, NotFoundError
 from plexctl.nearest import nearest
 from plexctl.secret import Secret
 
@@ -46,7 +46,11 @@ class Session:
 
     def has_journal(self) -> bool:
         """Tell whether there is a journal at all, so that read-only commands need not create one."""
-        return (self.home / "journal.db").exists()
+        try:
+            return (self.home / "journal.db").exists()
+        except OSError as error:
+            words = f"cannot look into {self.home}: {error.strerror}"
+            raise ConfigurationError(words, hint="name another folder with PLEXCTL_HOME") from None
 
     def records(self) -> list[Record]:
         """Return what the journal holds."""
