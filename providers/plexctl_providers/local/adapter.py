@@ -28,8 +28,10 @@ from plexctl.model import (
 from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers.local import process, requests
-from plexctl_providers.local.loglines import parse_line, since_filter
+from plexctl_providers.local.loglines import ending, since_filter
 
+_LAST_WORDS = 200
+"""Lines of the log among which the reason of an orderly end is looked for."""
 _STOP_GRACE_S = 25.0
 """Longer than the gateway drains, so that it ends its conversations in order."""
 
@@ -69,31 +71,28 @@ class LocalProvider:
     def status(self, ref: Ref) -> Status:
         """Say whether its process lives; what the gateway says is for the core to ask."""
         folder = self._folder(ref)
-        resource = ref.first(requests.PROCESS)
-        endpoint = _endpoint(resource.detail["port"]) if resource and "port" in resource.detail else None
+        endpoint = self._endpoint(ref)
         if folder.is_alive() and endpoint is None:
             return Status(State.CREATING, None, "its deploy was cut short: deploy it again, or destroy it")
         if folder.is_alive():
             return Status(State.LOADING, endpoint, "the gateway is running")
         if not folder.exists():
             return Status(State.MISSING, endpoint, "there is no such process")
-        last = folder.last_line()
-        if parse_line(last).text.startswith("ended: "):
-            return Status(State.STOPPED, endpoint, parse_line(last).text)
-        return Status(State.FAILED, endpoint, f"its process is gone; its last words: {last or 'none'}")
+        last = folder.last_lines(_LAST_WORDS)
+        why = ending(last)
+        if why is not None:
+            return Status(State.STOPPED, endpoint, f"ended: {why}")
+        return Status(State.FAILED, endpoint, f"its process is gone; its last words: {last[-1] if last else 'none'}")
 
     def logs(self, ref: Ref, *, follow: bool, since: float | None, tail: int | None) -> Iterator[LogLine]:
         """Read the log file; follow it while a process of the deployment lives."""
         folder = self._folder(ref)
-        yield from since_filter(process.read_tail(folder.log, tail), since)
-        if follow and folder.exists():
-            for text in process.follow(folder.log, folder.is_alive):
-                yield parse_line(text)
+        yield from since_filter(process.read(folder.log, tail, folder.is_alive if follow else None), since)
 
     def find(self, name: str | None) -> list[Ref]:
         """Find deployments by their folders."""
-        refs = (self._ref_of(path) for path in sorted(self._root.glob(f"{LABEL_PREFIX}*-*")))
-        return [ref for ref in refs if name in (None, ref.name)]
+        folders = (path for path in sorted(self._root.glob(f"{LABEL_PREFIX}*-*")) if path.is_dir())
+        return [ref for ref in map(self._ref_of, folders) if name in (None, ref.name)]
 
     def plan(self, spec: Spec, offer: Offer) -> Plan:
         """Lay out the one process."""
@@ -104,12 +103,14 @@ class LocalProvider:
         ref = journal.ref
         folder = self._folder(ref)
         recorded = ref.first(requests.PROCESS)
-        if folder.is_alive() and recorded and recorded.id:
-            return Deployment(ref, _endpoint(recorded.detail["port"]), changed=False)
+        endpoint = self._endpoint(ref)
+        if folder.is_alive() and recorded and recorded.id and endpoint:
+            journal.reached(endpoint)
+            return Deployment(journal.ref, endpoint, changed=False)
         if not process.end(folder, grace_s=0):
             raise ProviderError(f"a process of {ref.label} does not end")
         asked = cast("int | None", plan.resources[0].body["port"])
-        before = int(recorded.detail["port"]) if recorded and "port" in recorded.detail else requests.FIRST_PORT
+        before = folder.port() or requests.FIRST_PORT
         key = journal.intend(requests.PROCESS, ref.label)
         with process.listen(asked, before) as listener:
             port = str(listener.getsockname()[1])
@@ -142,8 +143,17 @@ class LocalProvider:
     def _ref_of(self, path: Path) -> Ref:
         name, _, identity = path.name.removeprefix(LABEL_PREFIX).rpartition("-")
         ref = Ref(self.name, name, identity)
-        pid = process.RunFolder(path).pid()
-        return replace(ref, resources=(Resource(requests.PROCESS, ref.label, str(pid) if pid else None),))
+        folder = process.RunFolder(path)
+        pid, port = folder.pid(), folder.port()
+        detail = {"port": str(port)} if port else {}
+        return replace(ref, resources=(Resource(requests.PROCESS, ref.label, str(pid) if pid else None, detail),))
+
+    def _endpoint(self, ref: Ref) -> Endpoint | None:
+        """Return where its callers go: as recorded, or as its folder says when the record was cut short."""
+        recorded = ref.first(requests.PROCESS)
+        port = recorded.detail.get("port") if recorded else None
+        found = port or self._folder(ref).port()
+        return _endpoint(str(found)) if found else None
 
     def _environment(self, plan: Plan, port: str) -> dict[str, str]:
         body = plan.resources[0].body

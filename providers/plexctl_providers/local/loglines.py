@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from plexctl.model import LogLine
+
+_DRAINING = "gateway draining: "
+_STOPPED = "gateway stopped"
+"""The gateway's last words when it ends in order, and the word before its reason (`plexctl.gateway.server`)."""
 
 
 def parse_line(raw: str) -> LogLine:
@@ -28,3 +32,12 @@ def since_filter(lines: Iterable[str], since: float | None) -> Iterator[LogLine]
             shown = line.time >= since
         if shown:
             yield line
+
+
+def ending(lines: Sequence[str]) -> str | None:
+    """Return why the gateway ended in order, by its last lines; None when it did not."""
+    texts = [parse_line(raw).text for raw in lines]
+    if not texts or texts[-1] != _STOPPED:
+        return None
+    reasons = (text.removeprefix(_DRAINING) for text in reversed(texts) if text.startswith(_DRAINING))
+    return next(reasons, "it was told to")

@@ -1,6 +1,6 @@
 """The detached process and the files that find it again: the only I/O of the local provider.
 
-A deployment's folder holds `lock`, `gateway.log` and nothing secret. `lock` is flock-ed by the gateway and, by
+A deployment's folder holds `lock`, `port`, `gateway.log` and nothing secret. `lock` is flock-ed by the gateway and, by
 inheritance, by its engines: the lock is held exactly as long as any process of the deployment lives, so that no
 reused process id can be taken for it, whatever was killed when. The gateway writes its own process id, which is
 also its process group's, into the lock file at its very start.
@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from plexctl.folders import make_private
 from plexctl_providers.local.errors import os_errors
@@ -25,6 +26,8 @@ from plexctl_providers.local.requests import HOST
 _LAST_PORT = 65535
 _PORTS_TRIED = 200
 _POLL_S = 0.02
+_FOLLOW_S = 0.1
+_PORT = "port"
 _BIRTH_S = 15.0
 """How long a process may take from its fork to writing its id."""
 
@@ -53,12 +56,14 @@ class RunFolder:
         """Tell whether any process of the deployment lives."""
         import fcntl
 
+        with os_errors(f"look at {self.lock}"):
+            try:
+                descriptor = os.open(self.lock, os.O_RDWR)
+            except FileNotFoundError:
+                return False
         try:
-            descriptor = os.open(self.lock, os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Shared, so that two who look at the same moment do not take each other for the deployment.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:
@@ -67,15 +72,15 @@ class RunFolder:
 
     def pid(self) -> int | None:
         """Return the gateway's process id, which is worth something only while `is_alive`."""
-        try:
-            return int(self.lock.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return None
+        return _number_in(self.lock)
 
-    def last_line(self) -> str:
-        """Return the last line of the log, or nothing."""
-        lines = read_tail(self.log, 1)
-        return lines[0] if lines else ""
+    def port(self) -> int | None:
+        """Return the port of the last gateway that was started here."""
+        return _number_in(self.path / _PORT)
+
+    def last_lines(self, count: int) -> list[str]:
+        """Return the last lines of the log."""
+        return list(read(self.log, count))
 
 
 def listen(port: int | None, first: int) -> socket.socket:
@@ -104,8 +109,11 @@ def spawn(folder: RunFolder, environment: Mapping[str, str], listener: socket.so
         make_private(folder.path)
         lock = os.open(folder.lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever looks whether it is alive holds the lock for an instant: waited for.
+            fcntl.flock(lock, fcntl.LOCK_EX)
             os.ftruncate(lock, 0)
+            with open(folder.path / _PORT, "w", encoding="ascii", opener=_private) as port:
+                port.write(f"{listener.getsockname()[1]}\n")
             with open(folder.log, "ab", opener=_private) as log:
                 process = subprocess.Popen(
                     [sys.executable, "-m", "plexctl.gateway"],
@@ -126,6 +134,8 @@ def spawn(folder: RunFolder, environment: Mapping[str, str], listener: socket.so
 def end(folder: RunFolder, grace_s: float) -> bool:
     """End every process of the deployment: SIGTERM to the gateway, SIGKILL to the group after `grace_s`.
 
+    A group that was suspended is woken, so that it can end in order.
+
     Returns True when the lock is free, that is when nothing of it lives.
     """
     if not folder.is_alive():
@@ -135,6 +145,7 @@ def end(folder: RunFolder, grace_s: float) -> bool:
     if pid is None:
         return not folder.is_alive()
     _signal(lambda: os.kill(pid, signal.SIGTERM))
+    _signal(lambda: os.killpg(pid, signal.SIGCONT))
     if wait_until(lambda: not folder.is_alive(), grace_s):
         return True
     # The lock is held, so a member of the group lives, so the group's id cannot be another's.
@@ -153,35 +164,40 @@ def remove(folder: RunFolder) -> None:
             return
 
 
-def read_tail(path: Path, count: int | None) -> list[str]:
-    """Return the last `count` lines of a file (all when None); a missing file has none."""
+def read(path: Path, tail: int | None = None, goes_on: Callable[[], bool] | None = None) -> Iterator[str]:
+    """Yield the last `tail` lines of a file (all when None); a missing file has none.
+
+    With `goes_on`, yield what is appended too, without a gap, until it says no and everything is read.
+    """
     from collections import deque
 
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
-            return [line.rstrip("\n") for line in deque(stream, maxlen=count)]
+        stream = path.open(encoding="utf-8", errors="replace", newline="\n")
     except FileNotFoundError:
-        return []
+        return
+    with stream:
+        lines = deque(stream, maxlen=tail)
+        begun = lines.pop() if goes_on and lines and not lines[-1].endswith("\n") else ""
+        yield from (line.rstrip("\n") for line in lines)
+        if goes_on:
+            yield from _appended(stream, begun, goes_on)
 
 
-def follow(path: Path, is_alive: Callable[[], bool]) -> Iterator[str]:
-    """Yield lines appended to a file from now on, until `is_alive` says no and everything is read."""
-    partial = ""
-    with path.open(encoding="utf-8", errors="replace", newline="\n") as stream:
-        stream.seek(0, os.SEEK_END)
-        ended = False
-        while True:
-            chunk = stream.readline()
-            if chunk:
-                partial += chunk
-                if partial.endswith("\n"):
-                    yield partial[:-1]
-                    partial = ""
-            elif ended:
-                return
-            else:
-                ended = not is_alive()
-                time.sleep(0 if ended else 0.1)
+def _appended(stream: TextIO, begun: str, goes_on: Callable[[], bool]) -> Iterator[str]:
+    ended = False
+    while True:
+        piece = stream.readline()
+        begun += piece
+        if begun.endswith("\n"):
+            yield begun[:-1]
+            begun = ""
+        elif not piece and ended:
+            break
+        elif not piece:
+            ended = not goes_on()
+            time.sleep(0 if ended else _FOLLOW_S)
+    if begun:
+        yield begun
 
 
 def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:
@@ -222,12 +238,20 @@ def _bind(port: int) -> socket.socket:
     return listener
 
 
+def _number_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
 def _signal(send: Callable[[], None]) -> None:
-    try:
-        send()
-    except ProcessLookupError:
-        return
+    with os_errors("end the gateway"):
+        try:
+            send()
+        except ProcessLookupError:
+            return

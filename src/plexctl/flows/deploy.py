@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from plexctl.contract import Provider
 from plexctl.errors import InterruptedByUser, NoCapacityError, PlexError, PreflightError
-from plexctl.flows.follow import follow_start
+from plexctl.flows.follow import end_of, follow_start, still_of_use
 from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.probing import check_talking
 from plexctl.flows.session import Session
 from plexctl.identity import new_id
-from plexctl.journal import Entry, Journal, Record, Wanted
+from plexctl.journal import Journal, Record, Wanted
 from plexctl.locks import mutation_lock
 from plexctl.model import Finding, Level, Need, Offer, Plan, Ref
 from plexctl.secret import Secret
@@ -73,10 +73,10 @@ def deploy(session: Session, prepared: Prepared, confirm: Callable[[str], None],
         if record is not None and _must_be_replaced(session, record, prepared, confirm):
             _remove(session, journal, record)
             record = None
-        created = record is None
-        entry = _begin(session, journal, prepared) if record is None else journal.entry(record.ref.id)
-        entry.want(Wanted.RUNNING)
-        return _bring_up(session, prepared, entry, created=created, probe=probe)
+        if record is not None:
+            return _bring_up(session, prepared, journal, record.ref, created=False, probe=probe)
+        ref = _fresh_ref(session, prepared, confirm)
+        return _bring_up(session, prepared, journal, ref, created=True, probe=probe)
 
 
 def dicts(findings: list[Finding]) -> list[dict[str, object]]:
@@ -86,40 +86,50 @@ def dicts(findings: list[Finding]) -> list[dict[str, object]]:
     ]
 
 
-def _bring_up(session: Session, prepared: Prepared, entry: Entry, *, created: bool, probe: bool) -> Deployed:
-    was_running = not created and provider_status(session, entry.record).state in RUNNING
+def _bring_up(
+    session: Session, prepared: Prepared, journal: Journal, ref: Ref, *, created: bool, probe: bool
+) -> Deployed:
+    entry = journal.entry(ref.id)
+    was_running = not created and still_of_use(session, prepared.provider, entry.record)
     try:
+        if created:
+            _begin(journal, prepared, ref)
+        entry.want(Wanted.RUNNING)
+        if not was_running:
+            entry.expires(end_of(session, prepared.spec))
         deployment = prepared.provider.apply(prepared.plan, entry)
         session.reporter.progress(f"{deployment.ref.label} on {prepared.provider.name}")
         view = follow_start(session, entry.record, prepared.spec.limits.start_timeout_s)
         heard = check_talking(session, view, may_be_busy=was_running) if probe else {}
     except BaseException as error:
         if was_running:
-            raise
-        raise _rolled_back(session, prepared.provider, entry, error, created=created) from error
+            raise _with_consequence(error, f"{ref.name} ran before and was left as it is") from error
+        raise _rolled_back(session, prepared.provider, journal, ref, error, created=created) from error
     attempt: dict[str, object] = {"offer": offer_dict(prepared.offer), "outcome": "ready"}
     return Deployed(view, prepared.findings, deployment.changed, heard, [attempt])
 
 
 def _rolled_back(
-    session: Session, provider: Provider, entry: Entry, error: BaseException, *, created: bool
+    session: Session, provider: Provider, journal: Journal, ref: Ref, error: BaseException, *, created: bool
 ) -> BaseException:
     """Remove what this run made (or stop what it started) and return the error that says so."""
     session.reporter.note("it did not come up: removing what was made")
-    name = entry.ref.name
     try:
-        if created:
-            provider.destroy(entry.ref)
-            entry.gone()
+        record = journal.record(ref.name)
+        if record is None:
+            left = "nothing of it is left"
+        elif created:
+            provider.destroy(record.ref)
+            journal.entry(ref.id).gone()
             left = "nothing of it is left"
         else:
-            provider.stop(entry.ref)
-            entry.want(Wanted.STOPPED)
-            left = "it is stopped, as before"
+            provider.stop(record.ref)
+            journal.entry(ref.id).want(Wanted.STOPPED)
+            left = "it is stopped"
     except PlexError as second:
-        left = f"and removing it failed ({second}): run `plexctl destroy {name}`"
+        left = f"and removing it failed ({second}): run `plexctl destroy {ref.name}`"
     except KeyboardInterrupt:
-        left = f"removing it was interrupted too: run `plexctl destroy {name}`"
+        left = f"removing it was interrupted too: run `plexctl destroy {ref.name}`"
     return _with_consequence(error, left)
 
 
@@ -133,16 +143,27 @@ def _with_consequence(error: BaseException, left: str) -> BaseException:
     return error
 
 
-def _begin(session: Session, journal: Journal, prepared: Prepared) -> Entry:
-    """Record a new deployment, or adopt one that the provider knows and the journal does not."""
-    spec = prepared.spec
-    ttl = spec.limits.ttl_s
-    known = prepared.provider.find(spec.name)
-    if known:
-        session.reporter.note(f"adopting {known[0].label}, which was here without a record")
-        return journal.adopt(known[0], spec, prepared.offer, None)
-    ref = Ref(prepared.provider.name, spec.name, new_id())
-    return journal.begin(ref, spec, prepared.offer, None if ttl is None else session.now() + ttl)
+def _fresh_ref(session: Session, prepared: Prepared, confirm: Callable[[str], None]) -> Ref:
+    """Return a new reference, or one that the provider knows and the journal does not.
+
+    What such a deployment runs is not recorded anywhere, so that it is stopped and comes back with this spec.
+    """
+    name, provider = prepared.spec.name, prepared.provider
+    known = provider.find(name)
+    if not known:
+        return Ref(provider.name, name, new_id())
+    if provider.status(known[0]).state in RUNNING:
+        confirm(f"{name} runs without a record of what it runs: start it anew with this spec?")
+    session.reporter.note(f"adopting {known[0].label}, which was here without a record")
+    provider.stop(known[0])
+    return known[0]
+
+
+def _begin(journal: Journal, prepared: Prepared, ref: Ref) -> None:
+    if ref.resources:
+        journal.adopt(ref, prepared.spec, prepared.offer, None)
+    else:
+        journal.begin(ref, prepared.spec, prepared.offer)
 
 
 def _must_be_replaced(session: Session, record: Record, prepared: Prepared, confirm: Callable[[str], None]) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from plexctl.contract import Provider
 from plexctl.errors import UnhealthyError
-from plexctl.flows.observe import View, look
+from plexctl.flows.observe import RUNNING, View, look
 from plexctl.flows.session import Session
 from plexctl.journal import Record
+from plexctl.spec import Spec
 from plexctl.states import State
 
 _FIRST_POLL_S = 0.1
@@ -26,6 +28,20 @@ def follow_start(session: Session, record: Record, limit_s: float) -> View:
             f"{record.ref.name} was not ready within {limit_s:g} s",
             hint=f"give it longer with --timeout, and see `plexctl logs {record.ref.name}`",
         ) from None
+
+
+def still_of_use(session: Session, provider: Provider, record: Record) -> bool:
+    """Tell whether something of a deployment runs that is ready or may become so; what has given up is stopped."""
+    state = asyncio.run(look(session, record)).status.state
+    if state is State.FAILED:
+        provider.stop(record.ref)
+    return state in RUNNING
+
+
+def end_of(session: Session, spec: Spec) -> float | None:
+    """Return when a deployment that is started now ends by itself, in seconds since the epoch."""
+    ttl_s = spec.limits.ttl_s
+    return None if ttl_s is None else session.now() + ttl_s
 
 
 async def _follow(session: Session, record: Record, limit_s: float) -> View:

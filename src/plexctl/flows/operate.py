@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plexctl.errors import InterruptedByUser
-from plexctl.flows.follow import follow_start
+from plexctl.errors import InterruptedByUser, PlexError
+from plexctl.flows.follow import end_of, follow_start, still_of_use
 from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.session import Session, require
 from plexctl.journal import Journal, Record, Wanted
@@ -41,9 +41,11 @@ def start(session: Session, name: str, secrets: Mapping[str, Secret]) -> tuple[V
     with mutation_lock(session.home, name), session.journal() as journal:
         record = _recorded(journal, name)
         entry = journal.entry(record.ref.id)
-        was_running = provider_status(session, record).state in RUNNING
-        entry.want(Wanted.RUNNING)
         provider = session.provider(record.ref.provider, secrets)
+        was_running = still_of_use(session, provider, record)
+        entry.want(Wanted.RUNNING)
+        if not was_running:
+            entry.expires(end_of(session, record.spec))
         try:
             deployment = provider.apply(provider.plan(record.spec, record.offer), entry)
             view = follow_start(session, entry.record, record.spec.limits.start_timeout_s)
@@ -53,7 +55,9 @@ def start(session: Session, name: str, secrets: Mapping[str, Secret]) -> tuple[V
             provider.stop(entry.ref)
             entry.want(Wanted.STOPPED)
             if isinstance(error, KeyboardInterrupt):
-                raise InterruptedByUser(f"interrupted; {name} is stopped, as before") from error
+                raise InterruptedByUser(f"interrupted; {name} is stopped") from error
+            if isinstance(error, PlexError):
+                error.message = f"{error.message}; {name} is stopped"
             raise
         return view, deployment.changed
 

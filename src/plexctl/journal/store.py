@@ -72,7 +72,7 @@ class Journal:
         """Return the deployment of that name that is not gone, or None."""
         return next((record for record in self.records() if record.ref.name == name), None)
 
-    def begin(self, ref: Ref, spec: Spec, offer: Offer, expires_at: float | None = None) -> Entry:
+    def begin(self, ref: Ref, spec: Spec, offer: Offer) -> Entry:
         """Record that a deployment begins. Raises ConflictError when the name is taken."""
         row = (
             ref.id,
@@ -82,14 +82,13 @@ class Journal:
             _text(offer),
             Wanted.RUNNING,
             self._now(),
-            expires_at,
         )
         with sqlite_errors(self._path):
             try:
                 with self._transaction() as connection:
                     connection.execute(
-                        "INSERT INTO deployments (id, name, provider, spec, offer, wanted, created_at, expires_at)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT INTO deployments (id, name, provider, spec, offer, wanted, created_at)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
                         row,
                     )
             except sqlite3.IntegrityError as error:
@@ -222,6 +221,10 @@ class Entry:
     def reached(self, endpoint: Endpoint) -> None:
         """Record where callers go."""
         self._journal.write("UPDATE deployments SET endpoint = ? WHERE id = ?", (_text(endpoint), self._id))
+
+    def expires(self, expires_at: float | None) -> None:
+        """Record when a deployment that is started now ends by itself, in seconds since the epoch; None: never."""
+        self._journal.write("UPDATE deployments SET expires_at = ? WHERE id = ?", (expires_at, self._id))
 
     def want(self, wanted: Wanted) -> None:
         """Record what the user asked for, before it is done."""

@@ -15,7 +15,7 @@ from plexctl.model import Resource
 def test_a_new_deployment_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     """Spec, offer, times and wish survive the way to the disk unchanged."""
     with journal_in(tmp_path) as journal:
-        journal.begin(ref("voice"), spec("voice"), OFFER, expires_at=NOW + 60)
+        journal.begin(ref("voice"), spec("voice"), OFFER).expires(NOW + 60)
     with journal_in(tmp_path) as journal:
         record = journal.record("voice")
     assert record is not None
