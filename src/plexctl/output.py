@@ -11,20 +11,28 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from plexctl.errors import PlexError, UsageError
 
 SCHEMA = "plexctl/v1"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LAST_BYTE = 0xFF
+_UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters but tab, line separators, marks of writing direction: what drives or reorders a terminal."""
 _BUG_HINT = "this is a bug in plexctl: please report what you ran and this line"
 
 
 def escape(text: str) -> str:
-    r"""Return text that no terminal obeys: colours dropped, other control characters but tab shown as `\xNN`."""
-    plain = _COLOUR.sub("", text)
-    safe = "".join(c if c == "\t" or (c >= " " and not "\x7f" <= c <= "\x9f") else f"\\x{ord(c):02x}" for c in plain)
+    r"""Return text that no terminal obeys: colours dropped, what else drives or reorders it shown as `\xNN`."""
+    safe = _UNSAFE.sub(_shown, _COLOUR.sub("", text))
     return safe.encode("utf-8", "replace").decode("utf-8")
+
+
+def _shown(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code <= _LAST_BYTE else f"\\u{code:04x}"
 
 
 @dataclass(slots=True)
@@ -40,8 +48,11 @@ class Output:
             print(escape(text), flush=True)  # noqa: T201 - this is where printing lives
 
     def note(self, text: str) -> None:
-        """Print a line of progress or warning on stderr."""
-        print(escape(text), file=sys.stderr, flush=True)  # noqa: T201 - the same
+        """Print a line of progress or warning on stderr; when nobody reads it, what is under way goes on."""
+        if sys.stderr is None:  # closed; print would take stdout
+            return
+        with suppress(OSError):
+            print(escape(text), file=sys.stderr, flush=True)  # noqa: T201 - the same
 
     def progress(self, text: str) -> None:
         """Tell how far something is; a repeated text is told once."""
