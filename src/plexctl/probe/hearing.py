@@ -12,6 +12,8 @@ from plexctl.probe.verdicts import SLOW_BELOW
 
 STALLED_S = 2.0
 """Seconds without audio after which a server counts as stalled, not merely slow."""
+LATE_PAGE_S = 0.2
+"""Seconds behind that one late page can explain: in a probe of less than 4 s it is no proof of a slow server."""
 OWED_S = 0.5
 """Seconds of answer that may be missing at the end: the last frame stays in the codec (0.1 to 0.2 s)."""
 
@@ -120,7 +122,7 @@ def audio_means(figures: AudioFigures) -> Meaning:
     if gap_s >= STALLED_S:
         return Meaning("stalled", f"{heard}, with {gap_s:.1f} s of nothing")
     factor = figures.real_time_factor
-    if factor is not None and factor < SLOW_BELOW:
+    if factor is not None and factor < SLOW_BELOW and figures.heard_s > (figures.heard_s + LATE_PAGE_S) * factor:
         return Meaning("slow", f"{heard}, at {factor:.2f} of real time; {SLOW_BELOW} is needed")
     return Meaning("ok", heard)
 

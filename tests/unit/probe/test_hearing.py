@@ -53,6 +53,14 @@ def test_half_speed_is_slow() -> None:
     assert audio_means(figures).outcome == "slow"
 
 
+def test_one_late_page_in_a_short_probe_is_not_slow() -> None:
+    """Half a second of voice whose last page came 100 ms late: a factor of 0.8, and no proof of anything."""
+    arrivals = [*at_speed(1.0, 5), (0.158 + 5 * 0.08 + 0.1, 0.08)]
+    figures = heard(arrivals, ended_at=0.7, sent_s=0.5)
+    assert figures.real_time_factor == pytest.approx(0.8)
+    assert audio_means(figures).outcome == "ok"
+
+
 def test_a_stop_for_good_is_stalled() -> None:
     """Two seconds of talk, then nothing: the silence that is owed counts, in the gap and in the factor."""
     figures = heard(at_speed(1.0, 25), ended_at=6.0)
