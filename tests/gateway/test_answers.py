@@ -117,6 +117,19 @@ async def test_the_token_is_in_no_log_line(guarded: Gateway) -> None:
             assert TOKEN.encode() not in environ.read()
 
 
+async def test_a_broken_request_does_not_bring_the_token_into_the_log(guarded: Gateway) -> None:
+    """Errors of aiohttp quote the request they are about; none of that is written down."""
+    for rest in ("x" * 20_000 + " HTTP/1.1\r\n\r\n", " HTTP/nonsense\r\n\r\n", "\x01 HTTP/1.1\r\nbad header\r\n\r\n"):
+        wire = await Wire.connect(guarded.port)
+        status, _ = await wire.request(f"GET /api/chat?token={TOKEN}{rest}")
+        assert status == 400
+        await wire.close()
+    async with guarded.session.get(f"{guarded.url}/logs?tail=2000", headers=BEARER) as answer:
+        text = await answer.text()
+    assert "token=" not in text
+    assert not any("token=" in line for line in guarded.lines)
+
+
 async def test_a_foreign_page_with_the_token_itself_may_talk(guarded: Gateway) -> None:
     """A token given by the caller is no ambient authority: the origin then does not matter."""
     async with guarded.call(f"?token={TOKEN}", headers=FOREIGN) as call:

@@ -120,6 +120,20 @@ async def test_a_killed_engine_is_started_again_and_its_caller_hears_why() -> No
         assert any("SIGKILL" in line for line in gateway.lines)
 
 
+async def test_a_frozen_engine_is_ended_and_started_again() -> None:
+    """An engine that runs and answers nothing (SIGSTOP) is found out without a caller's help."""
+    async with running(PLEXCTL_ENGINE_CHECK_S="0.5") as gateway:
+        (engine,) = gateway.engine_pids()
+        os.kill(engine, signal.SIGSTOP)
+        await gateway.line("answered nothing")
+
+        async def another() -> bool | None:
+            return True if gateway.engine_pids() not in ([engine], []) else None
+
+        await until(another)
+        await gateway.state("ready")
+
+
 async def test_an_engine_that_crashes_in_a_conversation_is_started_again() -> None:
     """A crash in the middle is told to the caller and does not end the gateway."""
     async with running(PLEXCTL_ECHO_FAULT="crash") as gateway:

@@ -99,6 +99,32 @@ async def test_a_burst_of_500_connections() -> None:
         assert sorted(set(statuses)) == [400, 404]
 
 
+async def test_500_callers_for_one_place() -> None:
+    """One of them talks, every other one hears busy, and the one is not disturbed."""
+    async with running() as gateway:
+        first = await gateway.wire()
+        await first.handshake()
+        talker = Talker(first)
+        talking = asyncio.create_task(talker.run())
+
+        async def one(number: int) -> int:
+            wire = await Wire.connect(gateway.port)
+            try:
+                origin = "Origin: http://127.0.0.1\r\n" if number % 2 else ""
+                status = await wire.upgrade("/api/chat", origin)
+                return (await wire.until_close()).close_code if status == 101 else status
+            finally:
+                await wire.close()
+
+        answers = await asyncio.gather(*(one(number) for number in range(500)))
+        assert set(answers) == {503, 1013}
+        assert not talking.done()
+        assert talker.longest_gap_s < MAX_GAP_S
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+        await first.close()
+
+
 async def test_500_connections_that_say_nothing() -> None:
     """500 sockets that never send a request cost little and stop nobody from talking."""
     async with undisturbed() as gateway:

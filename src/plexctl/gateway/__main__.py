@@ -39,11 +39,14 @@ def main() -> None:
     import asyncio
 
     from plexctl.gateway.server import PortError, listening_socket, serve
-    from plexctl.gateway.settings import Settings, SettingsError
+    from plexctl.gateway.settings import Settings, SettingsError, refuse_open
 
     try:
         settings = Settings.from_environment(os.environ)
         bound = listening_socket(settings.listening)
+        if not settings.token:
+            # The name may have resolved to, or the inherited socket be bound to, anything.
+            refuse_open(str(bound.getsockname()[0]))
     except SettingsError as error:
         fail(_CONFIGURATION, str(error))
     except PortError as error:

@@ -55,6 +55,10 @@ _WORDS: tuple[tuple[str, str], ...] = (
         "missing library {what}: install it in the image",
     ),
     (
+        r"^plexctl: (?P<what>.*)$",
+        "{what}, and was ended",
+    ),
+    (
         r"[Aa]ddress already in use",
         "the engine's port was taken by another process",
     ),

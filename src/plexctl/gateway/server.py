@@ -23,12 +23,14 @@ from plexctl.gateway.engines import engine_named
 from plexctl.gateway.frames import CloseCode
 from plexctl.gateway.lifetime import Lifetime, until_over
 from plexctl.gateway.logbook import Logbook
+from plexctl.gateway.process import log_to, raise_file_limit
 from plexctl.gateway.settings import Listening, Settings, SettingsError
 from plexctl.gateway.supervisor import Supervisor
 
 _BACKLOG = 256
 _MAX_LINE = 16 * 1024
 _GOODBYE_S = 1.0
+_KEEPALIVE_S = 30.0
 
 
 class PortError(OSError):
@@ -79,6 +81,8 @@ def address_of(bound: socket.socket) -> str:
 async def serve(settings: Settings, bound: socket.socket) -> None:
     """Run until a signal or the clock ends the gateway."""
     logbook = Logbook(sys.stdout, secrets=settings.secrets)
+    log_to(logbook)
+    raise_file_limit()
     gateway = Gateway(settings, logbook, __version__)
     engine = engine_named(settings.engine.name)
     for number in range(settings.engine.count):
@@ -91,6 +95,7 @@ async def serve(settings: Settings, bound: socket.socket) -> None:
         access_log=None,
         handle_signals=False,
         shutdown_timeout=_GOODBYE_S,
+        keepalive_timeout=_KEEPALIVE_S,
         max_line_size=_MAX_LINE,
         max_field_size=_MAX_LINE,
     )

@@ -66,6 +66,8 @@ class EngineSettings:
     capacity: int | None
     """Callers at once in one engine; None means what the engine says of itself."""
     start_timeout_s: float
+    check_s: float
+    """How often a ready engine is asked whether it still answers, and how long it may take to."""
     python: str
     script: str
     device: str
@@ -190,13 +192,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def refuse_open(host: str) -> None:
+    """Raise SettingsError unless a gateway without a token may listen on `host`."""
+    if not is_loopback(host):
+        raise SettingsError(
+            f"PLEXCTL_TOKEN is empty and the gateway would listen on {host}: set a token, or PLEXCTL_HOST=127.0.0.1"
+        )
+
+
 def _token(read: _Reader, listening: Listening) -> str:
     token = read.text("PLEXCTL_TOKEN")
-    if not token and not is_loopback(listening.host):
-        raise SettingsError(
-            f"PLEXCTL_TOKEN is empty and the gateway would listen on {listening.host}: "
-            "set a token, or PLEXCTL_HOST=127.0.0.1"
-        )
+    if not token and listening.fd is None:
+        refuse_open(listening.host)
     if not token.isascii() or not token.isprintable() or " " in token:
         raise SettingsError("PLEXCTL_TOKEN has characters that no header carries: use letters, digits, '-', '_'")
     return token
@@ -255,6 +262,7 @@ def _engine(read: _Reader) -> EngineSettings:
         count=_count(read),
         capacity=read.whole("PLEXCTL_ENGINE_CAPACITY", None, low=1, high=10_000),
         start_timeout_s=read.seconds("PLEXCTL_START_TIMEOUT_S", None) or 1800.0,
+        check_s=read.seconds("PLEXCTL_ENGINE_CHECK_S", None) or 5.0,
         python=python,
         script=read.file("PLEXCTL_ENGINE_SCRIPT"),
         device=read.text("PLEXCTL_DEVICE"),

@@ -28,6 +28,8 @@ _POLL_LONGEST_S = 0.5
 _ASK_TIMEOUT_S = 5.0
 _LAST_LINES = 40
 _LAST_WORDS_S = 1.0
+_MAX_MISSES = 3
+_HUNG = "plexctl: the engine ran but answered nothing for a while"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,22 @@ class Supervisor:
         self._pool.add(seat)
         self._logbook.write("gateway", f"{self.name} is ready")
         try:
-            await process.wait()
+            await self._wait_while_alive(process, port)
         finally:
             self._pool.remove(seat)
+
+    async def _wait_while_alive(self, process: asyncio.subprocess.Process, port: int) -> None:
+        """Wait for the engine's end; an engine that runs and answers nothing any more is ended."""
+        misses = 0
+        while misses < _MAX_MISSES:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.check_s):
+                    await process.wait()
+                    return
+            misses = 0 if await is_ready(port, self._settings.check_s) else misses + 1
+        self._lines.append(_HUNG)
+        _kill(process)
+        await process.wait()
 
     async def _become_ready(self, process: asyncio.subprocess.Process, port: int) -> float | None:
         """Return when the engine became ready, None when it died or took too long."""
@@ -194,10 +209,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def is_ready(port: int) -> bool:
+async def is_ready(port: int, limit_s: float = _ASK_TIMEOUT_S) -> bool:
     """Tell whether the engine on `port` answers its chat address with 400."""
     try:
-        async with asyncio.timeout(_ASK_TIMEOUT_S):
+        async with asyncio.timeout(limit_s):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 writer.write(f"GET /api/chat HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
