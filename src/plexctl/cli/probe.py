@@ -54,6 +54,8 @@ def probe(  # noqa: PLR0913 - a command's signature is its flags
     url, trust = _target(session, target, cacert, fingerprint)
     if level not in list(Level):
         raise UsageError(f"--level {level!r} is none of {', '.join(Level)}")
+    if save is not None and not save.parent.is_dir():
+        raise ConfigurationError(f"cannot write {save}: no such folder", hint="make the folder first")
     chosen = {"voice": voice, "text_prompt": text_prompt}
     options = ProbeOptions(
         url=url,
