@@ -111,7 +111,8 @@ async def test_a_killed_engine_is_started_again_and_its_caller_hears_why() -> No
 
         async def another() -> bool | None:
             document = await gateway.health()
-            return True if document["state"] == "ready" and gateway.engine_pids() != [engine] else None
+            is_new = gateway.engine_pids() not in ([engine], [])
+            return True if document["state"] == "ready" and is_new else None
 
         await until(another)
         again = await gateway.wire()

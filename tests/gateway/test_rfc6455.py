@@ -182,3 +182,14 @@ async def test_broken_handshake_is_answered_with_400(shared: Gateway, headers: s
     )
     assert status == 400
     await wire.close()
+
+
+async def test_a_handshake_in_http_1_0_is_answered_with_400(shared: Gateway) -> None:
+    """RFC 6455 needs HTTP/1.1."""
+    wire = await Wire.connect(shared.port)
+    status, _ = await wire.request(
+        "GET /api/chat HTTP/1.0\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert status == 400
+    await wire.close()

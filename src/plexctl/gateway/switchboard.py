@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from plexctl.gateway.chat import ParameterError, Wish, read_wish
 from plexctl.gateway.conversation import Conversation
@@ -64,7 +64,7 @@ class Switchboard:
         """Serve one request of the chat address whose sender may come in."""
         try:
             wish = self._wish(request)
-            accept = accept_for(request.headers) if is_upgrade(request.headers) else None
+            accept = self._accept(request)
         except (ParameterError, HandshakeError) as error:
             self._metrics.refused.labels("bad request").inc()
             return web.json_response({"error": "bad request", "reason": str(error)}, status=400)
@@ -82,6 +82,14 @@ class Switchboard:
         query = {name: request.query.getall(name) for name in request.query}
         settings = self._settings
         return read_wish(query, settings.voices, voice=settings.voice, text_prompt=settings.text_prompt)
+
+    @staticmethod
+    def _accept(request: web.Request) -> str | None:
+        if not is_upgrade(request.headers):
+            return None
+        if request.version < HttpVersion11:
+            raise HandshakeError("a WebSocket needs HTTP/1.1")
+        return accept_for(request.headers)
 
     def _refusal(self, health: EngineHealth) -> _Refusal | None:
         if health.state == "failed":
