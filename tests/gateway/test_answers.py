@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -277,3 +278,30 @@ async def test_malformed_messages_end_it_after_a_hundred(shared: Gateway) -> Non
     close = await wire.until_close()
     assert (close.close_code, close.reason) == (1008, "malformed messages")
     await wire.close()
+
+
+async def test_a_folder_of_ones_own_is_served_and_nothing_beside_it(tmp_path: Path) -> None:
+    """PLEXCTL_STATIC puts another page in place of ours, behind the same token, and shows no other file."""
+    folder = tmp_path / "page"
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text("upstream's page")
+    (folder / "assets" / "app.js").write_text("1")
+    (tmp_path / "secret").write_text("secret")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    async with running(PLEXCTL_STATIC=str(folder), PLEXCTL_TOKEN=TOKEN) as gateway:
+        expected = {
+            f"/?token={TOKEN}": 200,
+            f"/assets/app.js?token={TOKEN}": 200,
+            "/assets/app.js": 401,
+            f"/nothing?token={TOKEN}": 404,
+            f"/assets?token={TOKEN}": 404,
+            f"/link?token={TOKEN}": 404,
+            f"/..%2fsecret?token={TOKEN}": 404,
+            f"/%2e%2e/secret?token={TOKEN}": 404,
+            f"//etc/passwd?token={TOKEN}": 404,
+        }
+        for path, status in expected.items():
+            wire = await Wire.connect(gateway.port)
+            got, _ = await wire.request(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert got == status, path
+            await wire.close()

@@ -19,8 +19,14 @@ class Talker:
     """A conversation at real time that measures the gaps between the answers it hears."""
 
     def __init__(self, wire: Wire) -> None:
-        self.longest_gap_s = 0.0
+        self._longest_gap_s = 0.0
+        self._last_s = asyncio.get_running_loop().time()
         self._wire = wire
+
+    @property
+    def longest_gap_s(self) -> float:
+        """The longest time without an answer, the one that goes on now included."""
+        return max(self._longest_gap_s, asyncio.get_running_loop().time() - self._last_s)
 
     async def run(self) -> None:
         """Talk until cancelled."""
@@ -37,14 +43,13 @@ class Talker:
 
     async def _hear(self) -> None:
         loop = asyncio.get_running_loop()
-        last = loop.time()
         while True:
             heard = await self._wire.frame()
             if heard.opcode == 9:
                 self._wire.send(frame(10, heard.payload))
             assert heard.opcode != 8, heard
-            self.longest_gap_s = max(self.longest_gap_s, loop.time() - last)
-            last = loop.time()
+            self._longest_gap_s = self.longest_gap_s
+            self._last_s = loop.time()
 
 
 @contextlib.asynccontextmanager

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SESSION_BUCKETS = (1, 5, 15, 30, 60, 120, 240, 600, 1800, 3600)
@@ -15,6 +22,7 @@ class Metrics:
     """One gateway's figures, in a registry of its own."""
 
     def __init__(self, deployment: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         registry = self._registry
         self.info = Gauge("plexctl_gateway_info", "The deployment.", ["deployment"], registry=registry)
