@@ -7,7 +7,6 @@ can be driven by it. No meaning is carried by colour alone; rich is loaded only 
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -113,7 +112,7 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=None, pad_edge=False, header_style="" if os.environ.get("NO_COLOR") else "bold")
+        table = Table(box=None, pad_edge=False, header_style="bold")
         for title in cells[0]:
             table.add_column(title)
         for row in cells[1:]:
