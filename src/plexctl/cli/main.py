@@ -34,8 +34,7 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return _fail(output, InterruptedByUser("interrupted"))
     except BrokenPipeError:
-        # Whoever read our output has gone; writing more, at exit too, would only fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()
         return 0
     except Exception as error:  # noqa: BLE001 - the last resort: a bug still gets its exit code and document
         return _fail(output, _bug(error))
@@ -72,11 +71,18 @@ def _run_typer(argv: list[str], chosen: str | None) -> int:
     # Typer's own Click is private; its public exception's ancestors are not.
     wrong_usage = cast("type[Exception]", typer.BadParameter.__mro__[2])
     try:
-        return get_command(build_app(chosen)).main(args=argv, prog_name="plexctl", standalone_mode=False) or 0
+        code = get_command(build_app(chosen)).main(args=argv, prog_name="plexctl", standalone_mode=False) or 0
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except SystemExit as error:
+        # Typer's way to end when nobody reads its output; `run` has its own.
+        raise error.__context__ or error from None
     except wrong_usage as error:
         raise _wrong_usage(getattr(error, "format_message", error.__str__)(), argv, chosen) from None
+    if code == InterruptedByUser.exit_code:
+        # Typer swallows Ctrl-C and returns this: said in `run`, like every failure.
+        raise KeyboardInterrupt
+    return code
 
 
 def _wrong_usage(words: str, argv: Sequence[str], chosen: str | None) -> UsageError:
@@ -90,8 +96,16 @@ def _wrong_usage(words: str, argv: Sequence[str], chosen: str | None) -> UsageEr
 def _fail(output: Output, error: PlexError) -> int:
     # A second Ctrl-C must not cut off what the first one has to say.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    output.failure(error)
+    try:
+        output.failure(error)
+    except BrokenPipeError:
+        _hush()
     return error.exit_code
+
+
+def _hush() -> None:
+    """Take no more output: whoever read it has gone, and writing at exit would only fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _bug(error: Exception) -> PlexError:
