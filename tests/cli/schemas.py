@@ -1,0 +1,134 @@
+"""JSON Schemas of each command's document: what it has at least (the table in docs and design)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+Schema = dict[str, Any]
+TEXT: Schema = {"type": "string"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+NUMBER: Schema = {"type": "number"}
+NUMBER_OR_NULL: Schema = {"type": ["number", "null"]}
+WHOLE_OR_NULL: Schema = {"type": ["integer", "null"]}
+FLAG: Schema = {"type": "boolean"}
+MOMENT: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$"}
+
+
+def record(**properties: Schema) -> Schema:
+    """Return the schema of an object that has at least these."""
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def either(*schemas: Schema) -> Schema:
+    """Return the schema of what one of these describes."""
+    return {"anyOf": list(schemas)}
+
+
+def rows(item: Schema) -> Schema:
+    """Return the schema of a list."""
+    return {"type": "array", "items": item}
+
+
+NULL: Schema = {"type": "null"}
+STATE: Schema = {"enum": ["creating", "loading", "ready", "draining", "stopped", "failed", "missing", "unknown"]}
+ENDPOINT = record(url=TEXT, wss_url={"type": "string", "pattern": "^wss?://.+/api/chat$"}, tls=TEXT)
+OFFER = record(
+    provider=TEXT,
+    gpu=TEXT_OR_NULL,
+    count={"type": "integer"},
+    region=TEXT_OR_NULL,
+    price_usd_per_hour=NUMBER_OR_NULL,
+    source=TEXT,
+    as_of=TEXT_OR_NULL,
+)
+FINDINGS = rows(record(check=TEXT, level={"enum": ["ok", "warn", "fail"]}, message=TEXT, fix=TEXT_OR_NULL))
+SPREAD = record(p50=NUMBER_OR_NULL, p99=NUMBER_OR_NULL)
+PROBE = record(
+    verdict={
+        "enum": ["talking", "reachable", "slow", "busy", "loading", "unauthorized", "rejected", "silent", "unreachable"]
+    },
+    stages=rows(
+        record(
+            name={"enum": ["dns", "tcp", "tls", "http", "upgrade", "handshake", "audio"]}, outcome=TEXT, seconds=NUMBER
+        )
+    ),
+    audio=record(
+        sent_s=NUMBER,
+        heard_s=NUMBER,
+        first_audio_ms=NUMBER_OR_NULL,
+        real_time_factor=NUMBER_OR_NULL,
+        longest_gap_ms=NUMBER_OR_NULL,
+        jitter_ms=SPREAD,
+    ),
+)
+DEPLOYMENT = record(
+    name=TEXT,
+    id=TEXT,
+    provider=TEXT,
+    state=STATE,
+    endpoint=either(ENDPOINT, NULL),
+    engines=WHOLE_OR_NULL,
+    busy=WHOLE_OR_NULL,
+    price=record(usd_per_hour=NUMBER_OR_NULL, source=TEXT, as_of=TEXT_OR_NULL),
+    cost_estimate=NUMBER_OR_NULL,
+    created_at=MOMENT,
+    expires_at=either(MOMENT, NULL),
+)
+LOG_LINE = record(time=either(MOMENT, NULL), text=TEXT)
+DRY_RUN = record(
+    dry_run={"const": True},
+    changed={"const": False},
+    steps=rows(record(action=TEXT, subject=TEXT, detail=TEXT)),
+    resources=rows(record(kind=TEXT, name=TEXT, body={"type": "object"})),
+    offer=OFFER,
+    findings=FINDINGS,
+)
+DEPLOYED = record(
+    deployment=record(name=TEXT, provider=TEXT, id=TEXT, state=STATE),
+    endpoint=ENDPOINT,
+    offer=OFFER,
+    findings=FINDINGS,
+    attempts={"type": "array", "minItems": 1, "items": record(offer=OFFER, outcome=TEXT)},
+    changed=FLAG,
+    probe=either(PROBE, {"type": "object", "maxProperties": 0}),
+)
+NOT_DONE = record(name=TEXT, dry_run={"const": True}, changed={"const": False})
+
+DATA: dict[str, Schema] = {
+    "version": record(version=TEXT),
+    "help": record(help=TEXT),
+    "init": either(record(path=TEXT), record(json_schema={"type": "object"})),
+    "deploy": either(DEPLOYED, DRY_RUN),
+    "list": record(deployments=rows(DEPLOYMENT)),
+    "status": record(deployments=rows(DEPLOYMENT)),
+    "probe": PROBE,
+    "logs": record(lines=rows(LOG_LINE)),
+    "stop": either(record(name=TEXT, id=TEXT, state={"const": "stopped"}, changed=FLAG), NOT_DONE),
+    "start": record(deployment=DEPLOYMENT, changed=FLAG),
+    "destroy": either(
+        record(name=TEXT, id=TEXT, changed=FLAG, removed=rows(record(kind=TEXT, name=TEXT, id=TEXT_OR_NULL))), NOT_DONE
+    ),
+}
+"""The `data` of each command's document."""
+
+
+def check(document: dict[str, Any]) -> dict[str, Any]:
+    """Assert that a document of success is what its command promises; return its data."""
+    Draft202012Validator(
+        record(schema={"const": "plexctl/v1"}, ok={"const": True}, command={"enum": list(DATA)}, data={})
+    ).validate(document)
+    Draft202012Validator(DATA[document["command"]]).validate(document["data"])
+    data: dict[str, Any] = document["data"]
+    return data
+
+
+def check_streamed(line: str, schema: Schema) -> dict[str, Any]:
+    """Assert that a line is a document of its own whose data fits; return its data."""
+    import json
+
+    document = json.loads(line)
+    Draft202012Validator(record(schema={"const": "plexctl/v1"}, ok={"const": True}, data=schema)).validate(document)
+    data: dict[str, Any] = document["data"]
+    return data
