@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
+from plexctl.errors import ConfigurationError
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.secret import Secret
 from plexctl.spec import Spec
@@ -79,10 +80,17 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
 def child_environment(
     settings: Mapping[str, str], user: Mapping[str, str], secrets: Mapping[str, Secret], import_path: str
 ) -> dict[str, str]:
-    """Return the whole environment of the gateway's process. The only place where its secrets are in the clear."""
+    """Return the whole environment of the gateway's process. The only place where its secrets are in the clear.
+
+    Raises ConfigurationError for a value that no environment can carry, without showing it.
+    """
     inherited = {name: value for name, value in user.items() if any(fnmatchcase(name, p) for p in _INHERITED)}
     revealed = {name: secret.reveal() for name, secret in secrets.items()}
-    return inherited | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": import_path} | dict(settings) | revealed
+    whole = inherited | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": import_path} | dict(settings) | revealed
+    for name, value in whole.items():
+        if "\0" in value:
+            raise ConfigurationError(f"{name} holds a NUL character, which no environment can carry")
+    return whole
 
 
 def check_engine(spec: Spec, offer: Offer) -> list[Finding]:
