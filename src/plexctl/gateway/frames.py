@@ -1,8 +1,8 @@
 """WebSocket frames (RFC 6455) without I/O: bytes in, messages out, and what breaks the rules found at the header.
 
-Written here instead of taken from aiohttp for three reasons that aiohttp 3.14 gives: it takes unmasked frames from
-clients, it takes any close code, and it buffers a frame before it looks at the limit of a message. This reader
-refuses an over-long message from its header alone and holds at most one message.
+Written here instead of taken from aiohttp, whose reader (3.14, read in its source) takes unmasked frames from
+clients, close codes from 5000 upwards and lengths in any form, and hands messages over through a queue and a waiting
+task; here a message is a call. An over-long message is refused from its header alone, and at most one is held.
 It refuses every extension: reserved bits are violations.
 """
 
