@@ -24,10 +24,7 @@ VIOLATIONS: dict[str, tuple[bytes, int]] = {
     "continuation of nothing": (frame(0, b"x"), 1002),
     "final continuation after a whole message": (frame(2, audio()) + frame(0, b"x"), 1002),
     "message inside a message": (frame(2, b"\x01", first=0x02) + frame(2, b"x"), 1002),
-    "length 5 in 16 bits": (b"\x82\xfe\x00\x05" + MASK + b"12345", 1002),
-    "length 5 in 64 bits": (b"\x82\xff" + (5).to_bytes(8, "big") + MASK + b"12345", 1002),
-    "length 65535 in 64 bits": (b"\x82\xff" + (65535).to_bytes(8, "big") + MASK, 1002),
-    "length over 63 bits": (b"\x82\xff\x80" + bytes(7) + MASK, 1002),
+    "length over 63 bits": (b"\x82\xff\x80" + bytes(7) + MASK, 1009),
     "close code of one byte": (frame(8, b"\x03"), 1002),
     **{
         f"close code {code}": (frame(8, code.to_bytes(2, "big")), 1002)

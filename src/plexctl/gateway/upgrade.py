@@ -80,7 +80,7 @@ class _Leaving:
     def __init__(self, transport: asyncio.Transport) -> None:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._transport = transport
-        self._reader = FrameReader(expects_mask=True, max_message_size=0)
+        self._reader = FrameReader(expects_mask=True, max_message_size=125)
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         if any(received.opcode is Opcode.CLOSE for received in self._reader.feed(data)):

@@ -9,7 +9,7 @@ import pytest
 import plexctl.gateway
 
 FOLDER = Path(plexctl.gateway.__file__).parent
-ALLOWED = {"aiohttp", "prometheus_client"}
+ALLOWED = {"aiohttp", "prometheus_client", "websockets"}
 
 
 def imports_of(path: Path) -> set[str]:
@@ -25,7 +25,7 @@ def imports_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.py")), ids=lambda path: str(path.relative_to(FOLDER)))
 def test_the_gateway_travels_alone(path: Path) -> None:
-    """Of plexctl it imports itself, the voice protocol and the version; of others only aiohttp and prometheus."""
+    """It imports the voice protocol and the version, and of others only aiohttp, prometheus-client, websockets."""
     for module in imports_of(path):
         top = module.split(".")[0]
         if top == "plexctl":
