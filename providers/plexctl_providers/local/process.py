@@ -125,6 +125,7 @@ def spawn(folder: RunFolder, environment: Mapping[str, str], listener: socket.so
                     start_new_session=True,
                     pass_fds=(listener.fileno(), lock),
                 )
+            os.pwrite(lock, f"{process.pid}\n".encode(), 0)  # the gateway writes the same, should we die before this
         finally:
             os.close(lock)
     process.returncode = 0  # It is meant to outlive us: no ResourceWarning, no waiting.

@@ -1,0 +1,58 @@
+"""Logs, as every adapter gives them: the last ones, those since, and those that come."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from tests.contract.steps import begin, bring_up
+from tests.contract.worlds import World, until
+
+from plexctl.journal import Journal
+from plexctl.model import LogLine, Ref
+
+
+@pytest.fixture
+def ref(world: World, journal: Journal) -> Ref:
+    """Bring up a deployment whose engine is ready, so that its log is at rest."""
+    entry = begin(world, journal)
+    bring_up(world, entry)
+    until(lambda: any("is ready" in line.text for line in lines(world, entry.ref)), "a ready engine")
+    return entry.ref
+
+
+def lines(world: World, ref: Ref, since: float | None = None, tail: int | None = None) -> list[LogLine]:
+    """Read a log."""
+    return list(world.provider().logs(ref, follow=False, since=since, tail=tail))
+
+
+def test_tail_gives_the_last_lines(world: World, ref: Ref) -> None:
+    """Oldest first, no more than asked for, and all when there are fewer."""
+    whole = lines(world, ref)
+    assert len(whole) > 3
+    assert lines(world, ref, tail=2) == whole[-2:]
+    assert lines(world, ref, tail=10_000) == whole
+    assert lines(world, ref, tail=0) == []
+
+
+def test_since_gives_what_came_from_then_on(world: World, ref: Ref) -> None:
+    """From a line's own time on, that line included; nothing from the future."""
+    whole = lines(world, ref)
+    times = [line.time for line in whole if line.time is not None]
+    assert times == sorted(times)
+    assert lines(world, ref, since=times[0]) == whole
+    assert lines(world, ref, since=times[-1] + 3600) == []
+
+
+def test_follow_goes_on_until_the_deployment_ends(world: World, ref: Ref) -> None:
+    """The lines that are there, then those that come, each once, and an end of its own after the last."""
+    if not world.provider().capabilities.follows_logs:
+        pytest.skip("this provider cannot follow")
+    followed = world.provider().logs(ref, follow=True, since=None, tail=None)
+    heard = [next(followed)]
+    ending = threading.Thread(target=world.provider().stop, args=(ref,))
+    ending.start()
+    heard += followed
+    ending.join()
+    assert heard == lines(world, ref)
+    assert any("stopped" in line.text for line in heard[-2:])

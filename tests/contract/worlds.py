@@ -1,0 +1,140 @@
+"""One small world for each built-in adapter, in which the contract's tests can run: a new adapter adds one entry.
+
+A world gives the provider its context, and looks behind its back: what really runs, and where a secret really is.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from plexctl.contract import Context, Provider
+from plexctl.model import Ref
+from plexctl.secret import Secret
+from plexctl.spec import Spec
+from plexctl_providers.local.adapter import LocalProvider
+
+_LIMIT_S = 30.0
+_PROC = Path("/proc")
+
+
+class World(Protocol):
+    """What the contract's tests need of an adapter's surroundings."""
+
+    home: Path
+
+    def provider(self, secrets: Mapping[str, Secret] | None = None) -> Provider:
+        """Return a fresh adapter: nothing is remembered between two of them but what is at the provider."""
+
+    def spec(self, name: str, secrets: tuple[str, ...] = ()) -> Spec:
+        """Return the cheapest spec that works here."""
+
+    def running(self, ref: Ref) -> int:
+        """Count what really runs of a deployment, without asking the adapter: 1 when all is well."""
+
+    def kill(self, ref: Ref) -> None:
+        """End it behind plexctl's back, as a provider's accident would."""
+
+    def places_of(self, value: str) -> list[str]:
+        """Return every place but plexctl's memory in which a secret's value can be read."""
+
+    def expected_places(self, ref: Ref) -> list[str]:
+        """Return the places where the secret must be, and may be."""
+
+    def close(self) -> None:
+        """Remove whatever a test left."""
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Poll until the condition holds; fail after the limit."""
+    deadline = time.monotonic() + _LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come about within {_LIMIT_S:g} s"
+        time.sleep(0.005)
+
+
+@dataclass
+class LocalWorld:
+    """This machine, with the echo engine; what runs is looked up in /proc."""
+
+    home: Path
+
+    def __post_init__(self) -> None:
+        self._mark = uuid4().hex
+        self._environment = {"PATH": os.environ["PATH"], "PLEXCTL_TEST_MARK": self._mark}
+
+    def provider(self, secrets: Mapping[str, Secret] | None = None) -> Provider:
+        """Return a fresh adapter over the same folder."""
+        return LocalProvider(Context(self.home, self._environment, secrets or {}, time.time))
+
+    def spec(self, name: str, secrets: tuple[str, ...] = ()) -> Spec:
+        """Ask for echo."""
+        return Spec(name=name, provider="local", engine="echo", secrets=secrets)
+
+    def running(self, ref: Ref) -> int:
+        """Count gateways in the deployment's folder."""
+        return sum(b"plexctl.gateway" in command.split(b"\0") for command in self._commands(ref).values())
+
+    def kill(self, ref: Ref) -> None:
+        """SIGKILL to every process of it."""
+        for pid in self._commands(ref):
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not self._commands(ref), "its end")
+
+    def places_of(self, value: str) -> list[str]:
+        """Look into every file below the home and into every process that belongs to it."""
+        needle = value.encode()
+        files = (path for path in self.home.rglob("*") if path.is_file())
+        found = [str(path.relative_to(self.home)) for path in files if needle in path.read_bytes()]
+        for pid in self._ours():
+            places = (f"{kind} of {self._role(pid)}" for kind in ("cmdline", "environ") if needle in _proc(pid, kind))
+            found += places
+        return sorted(found)
+
+    def expected_places(self, ref: Ref) -> list[str]:
+        """Only the gateway's environment: the engine has no business with callers' tokens."""
+        del ref
+        return ["environ of gateway"]
+
+    def close(self) -> None:
+        """SIGKILL to what is left."""
+        for pid in self._ours():
+            os.kill(pid, signal.SIGKILL)
+
+    def _commands(self, ref: Ref) -> dict[int, bytes]:
+        folder = self.home / "local" / ref.label
+        return {pid: _proc(pid, "cmdline") for pid in self._ours() if _folder_of(pid) == folder}
+
+    def _ours(self) -> list[int]:
+        # A zombie has no environment: it is not among them.
+        pids = (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+        return [pid for pid in pids if self._mark.encode() in _proc(pid, "environ") and pid != os.getpid()]
+
+    def _role(self, pid: int) -> str:
+        return "gateway" if b"plexctl.gateway" in _proc(pid, "cmdline").split(b"\0") else "engine"
+
+
+def _proc(pid: int, file: str) -> bytes:
+    try:
+        return (_PROC / str(pid) / file).read_bytes()
+    except OSError:
+        return b""
+
+
+def _folder_of(pid: int) -> Path | None:
+    try:
+        return (_PROC / str(pid) / "cwd").readlink()
+    except OSError:
+        return None
+
+
+WORLDS: dict[str, Callable[[Path], World]] = {
+    "local": LocalWorld,
+}
+"""Every built-in adapter has its entry; a test holds that."""
