@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import Distribution, distribution
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
@@ -36,12 +37,8 @@ def size_of(one: Distribution, *, with_bytecode: bool) -> int:
     """Return the bytes of a distribution's files on the disk."""
     paths = {Path(str(file.locate())) for file in one.files or []}
     sources = {path for path in paths if path.suffix != ".pyc" and path.is_file()}
-    compiled = {
-        cached
-        for path in sources
-        if with_bytecode and path.suffix == ".py"
-        for cached in (path.parent / "__pycache__").glob(f"{path.stem}.cpython-*.pyc")
-    }
+    scripts = [path for path in sources if with_bytecode and path.suffix == ".py"]
+    compiled = {path for path in (Path(cache_from_source(str(script))) for script in scripts) if path.is_file()}
     return sum(path.stat().st_size for path in sources | compiled)
 
 

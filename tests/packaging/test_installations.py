@@ -39,10 +39,8 @@ def check_whole(found: dict[str, Any], place: Path) -> None:
     assert found["version"] == f"plexctl {__version__}\n"
     assert all(Path(folder).is_relative_to(place) for folder in found["folders"])
     assert list(found["providers"]) == list(BUILT_IN)
-    in_checkout = (ROOT / "templates" / "plexctl_templates").rglob("*.j2")
-    assert found["templates"] == sorted(
-        str(path.relative_to(ROOT / "templates/plexctl_templates")) for path in in_checkout
-    )
+    templates = ROOT / "templates" / "plexctl_templates"
+    assert found["templates"] == sorted(str(path.relative_to(templates)) for path in templates.rglob("*.j2"))
     assert tomllib.loads(found["rendered"])["provider"] == "local"
     assert found["voice_s"] > 3
     assert found["pages"] == ["index.html", "login.html"]
@@ -88,16 +86,20 @@ def checkout(tree: Path, folder: Path) -> Installation:
     return Installation(make_venv(folder), clean_environment(PYTHONPATH=path), tree)
 
 
+def names_in(wheel: Path) -> list[str]:
+    """Return the names of a wheel's files."""
+    with zipfile.ZipFile(wheel) as archive:
+        return sorted(archive.namelist())
+
+
 def test_wheels_are_the_same_and_hold_only_the_packages(distributions: Distributions) -> None:
     """Both wheels hold the same files: three packages and the metadata; no tests, docs or scripts."""
-    names = [
-        sorted(zipfile.ZipFile(path).namelist()) for path in (distributions.from_checkout, distributions.from_sdist)
-    ]
-    assert names[0] == names[1]
+    names = names_in(distributions.from_checkout)
+    assert names == names_in(distributions.from_sdist)
     info = f"plexctl-{__version__}.dist-info"
-    assert {name.partition("/")[0] for name in names[0]} == {"plexctl", "plexctl_providers", "plexctl_templates", info}
-    assert not [name for name in names[0] if "test" in name or name.endswith((".pyc", ".md"))]
-    assert f"{info}/licenses/LICENSE" in names[0]
+    assert {name.partition("/")[0] for name in names} == {"plexctl", "plexctl_providers", "plexctl_templates", info}
+    assert not [name for name in names if "test" in name or name.endswith((".pyc", ".md"))]
+    assert f"{info}/licenses/LICENSE" in names
 
 
 def test_metadata_says_what_it_needs(distributions: Distributions) -> None:
