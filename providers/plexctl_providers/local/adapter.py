@@ -91,8 +91,9 @@ class LocalProvider:
 
     def find(self, name: str | None) -> list[Ref]:
         """Find deployments by their folders."""
-        folders = (path for path in sorted(self._root.glob(f"{LABEL_PREFIX}*-*")) if path.is_dir())
-        return [ref for ref in map(self._ref_of, folders) if name in (None, ref.name)]
+        folders = (path for path in self._root.glob(f"{LABEL_PREFIX}*-*") if path.is_dir())
+        refs = sorted(map(self._ref_of, folders), key=lambda ref: (ref.name, ref.id))
+        return [ref for ref in refs if name in (None, ref.name)]
 
     def plan(self, spec: Spec, offer: Offer) -> Plan:
         """Lay out the one process."""
