@@ -55,6 +55,14 @@ async def test_the_second_caller_hears_busy_at_once_and_changes_nothing(gateway:
         await wire.close()
 
 
+async def test_the_next_caller_need_not_wait_for_the_last_one_to_be_forgotten(gateway: Gateway) -> None:
+    """A caller who comes the moment another has hung up is never told busy."""
+    for _ in range(40):
+        wire = await gateway.wire()
+        assert (await wire.frame()).payload == b"\x00"
+        await wire.close()
+
+
 @pytest.mark.parametrize("way", ["goodbye", "cut", "half closed"])
 async def test_the_place_is_free_after_the_caller_left(gateway: Gateway, way: str) -> None:
     """However a caller leaves, the next one talks."""

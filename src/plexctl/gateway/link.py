@@ -111,6 +111,11 @@ class EngineLink(asyncio.Protocol):
         for received in early:
             on_received(received)
 
+    @property
+    def is_closing(self) -> bool:
+        """True once goodbye was said."""
+        return self._is_closing
+
     def send(self, payload: bytes) -> None:
         """Send one binary message."""
         self._write(encode_frame(Opcode.BINARY, payload, is_masked=True))

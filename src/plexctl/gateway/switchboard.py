@@ -31,6 +31,8 @@ from plexctl.gateway.upgrade import (
 )
 
 RETRY_AFTER_S = 5
+_LEAVING_S = 0.5
+"""How long a caller waits for a place whose caller has hung up and whose engine has not noticed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Switchboard:
         self._pool = pool
         self._metrics = metrics
         self._logbook = logbook
+        self._links: set[EngineLink] = set()
         self._number = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -69,13 +72,13 @@ class Switchboard:
             self._metrics.refused.labels("bad request").inc()
             return web.json_response({"error": "bad request", "reason": str(error)}, status=400)
         refusal = self._refusal(health)
-        place = None if refusal is not None or accept is None else self._pool.take()
-        if accept is not None and place is None:
-            refusal = refusal or _Refusal("busy")
         if refusal is not None:
             return await self._refuse(request, refusal)
-        if accept is None or place is None:
+        if accept is None and self._pool.busy < self._pool.capacity:
             return _upgrade_required()
+        place = None if accept is None else await self._take()
+        if accept is None or place is None:
+            return await self._refuse(request, _Refusal("busy"))
         return await self._connect(request, wish, accept, place)
 
     def _wish(self, request: web.Request) -> Wish:
@@ -98,7 +101,16 @@ class Switchboard:
             return _Refusal("draining")
         if health.state != "ready":
             return _Refusal("loading")
-        return _Refusal("busy") if self._pool.busy >= self._pool.capacity else None
+        return None
+
+    async def _take(self) -> Place | None:
+        """Return a place; one whose caller has just left is worth a moment's wait."""
+        place = self._pool.take()
+        leaving = [link.closed for link in self._links if link.is_closing]
+        if place is None and leaving:
+            await asyncio.wait(leaving, timeout=_LEAVING_S, return_when=asyncio.FIRST_COMPLETED)
+            place = self._pool.take()
+        return place
 
     async def _refuse(self, request: web.Request, refusal: _Refusal) -> web.StreamResponse:
         self._metrics.refused.labels(refusal.word).inc()
@@ -120,7 +132,9 @@ class Switchboard:
         except BaseException:
             place.give_back()
             raise
+        self._links.add(link)
         link.closed.add_done_callback(lambda _: place.give_back())
+        link.closed.add_done_callback(lambda _: self._links.discard(link))
         response = Upgraded(accept, {"X-Plexctl-Ignored": "seed"} if wish.has_seed else {})
         try:
             await response.prepare(request)
