@@ -36,6 +36,7 @@ _COMMAND_LINE = "command line"
 _AT = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 _IN_WORDS = {"int": "a number", "float": "a number", "bool": "true or false", "str": "text", "array": "a list"}
 _BOUND = re.compile(r"Expected `\w+` (?P<length>of length )?(?P<sign>[<>]=?) (?P<number>[\d.e+]+)")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WRONG_TYPE = re.compile(r"Expected `(?P<expected>\w+)[^`]*`, got")
 
 
@@ -49,9 +50,12 @@ def merge(environ: Mapping[str, str], flags: Mapping[str, object], file: Path | 
     sources: dict[str, str] = {}
     merged: dict[str, object] = {}
     for source, layer in layers:
+        _validate_one_by_one(layer, source)
         for key, value in layer.items():
+            before = merged.get(key)
             sources[key] = source
-            merged[key] = value
+            # `env` is laid over name by name: its keys are settings of their own.
+            merged[key] = before | value if isinstance(before, dict) and isinstance(value, dict) else value
     return _convert(merged, sources)
 
 
@@ -119,27 +123,25 @@ def _convert(merged: Mapping[str, object], sources: Mapping[str, str]) -> Spec:
         target = nested.setdefault(section, {}) if section else nested
         if isinstance(target, dict):
             target[field] = value
-    _validate_one_by_one(merged, sources)
     return msgspec.convert(nested, Spec, strict=False)
 
 
-def _validate_one_by_one(merged: Mapping[str, object], sources: Mapping[str, str]) -> None:
+def _validate_one_by_one(layer: Mapping[str, object], source: str) -> None:
     """Check each value alone, so that an error names its own key and where it came from."""
     types = dict(_types(Spec, ""))
-    for key, value in merged.items():
+    for key, value in layer.items():
         if key not in types:
             continue
         try:
             # A file has types of its own; the environment and the command line have only text.
-            msgspec.convert(value, types[key], strict=sources[key] not in (_ENVIRONMENT, _COMMAND_LINE))
-            if isinstance(value, str):
-                value.encode()
+            msgspec.convert(value, types[key], strict=source not in (_ENVIRONMENT, _COMMAND_LINE))
         except msgspec.ValidationError as error:
             about = getattr(msgspec.inspect.type_info(types[key]), "extra_json_schema", None) or {}
             words = f"{key}: {_in_words(str(error), types[key], value)}"
-            raise _refusal(sources[key], words, about.get("description")) from None
-        except UnicodeEncodeError:
-            raise _refusal(sources[key], f"{key}: it is not UTF-8 text") from None
+            raise _refusal(source, words, about.get("description")) from None
+        text = "".join(value.values()) if isinstance(value, dict) else str(value)
+        if "\0" in text or _SURROGATE.search(text):
+            raise _refusal(source, f"{key}: it is not UTF-8 text without NUL, which is all that an environment carries")
 
 
 def _refusal(source: str, words: str, hint: str | None = None) -> PlexError:
