@@ -11,8 +11,12 @@ def main() -> None:
         # Answered before anything is imported: scripts ask this first, and often.
         from plexctl import __version__
 
-        print(f"plexctl {__version__}")  # noqa: T201
-        return
+        try:
+            print(f"plexctl {__version__}", flush=True)  # noqa: T201
+        except OSError:
+            pass  # Said in full, with its exit code, below.
+        else:
+            return
     from plexctl.cli.main import run
 
     sys.exit(run(sys.argv[1:]))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from plexctl.errors import PlexError, UsageError
+from plexctl.errors import ConfigurationError, PlexError, UsageError
 
 SCHEMA = "plexctl/v1"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -34,6 +34,16 @@ def _shown(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code <= _LAST_BYTE else f"\\u{code:04x}"
 
 
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)  # noqa: T201 - this is where printing lives
+    except BrokenPipeError:
+        raise  # The reader has left; `plexctl.cli.main` knows what that means.
+    except OSError as error:
+        hint = "send it to where there is room for it"
+        raise ConfigurationError(f"cannot write the output: {error.strerror}", hint=hint) from None
+
+
 @dataclass(slots=True)
 class Output:
     """The one place that prints. `as_json` puts exactly one document on stdout, whatever happens."""
@@ -44,7 +54,7 @@ class Output:
     def line(self, text: str = "") -> None:
         """Print a line for a reader; nothing in JSON mode."""
         if not self.as_json:
-            print(escape(text), flush=True)  # noqa: T201 - this is where printing lives
+            _print(escape(text))
 
     def note(self, text: str) -> None:
         """Print a line of progress or warning on stderr; when nobody reads it, what is under way goes on."""
@@ -78,7 +88,7 @@ class Output:
 
     def stream_document(self, data: object) -> None:
         """Print one compact document on a line of its own, for `--follow` and `--watch`."""
-        print(json.dumps({"schema": SCHEMA, "ok": True, "data": data}), flush=True)  # noqa: T201 - the same
+        _print(json.dumps({"schema": SCHEMA, "ok": True, "data": data}))
 
     def failure(self, error: PlexError) -> None:
         """Say what failed and what to do about it."""
@@ -98,14 +108,14 @@ class Output:
         """Return when the user agrees. Raises UsageError without a terminal, or when they do not."""
         if yes:
             return
-        if self.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if self.as_json or not all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr)):
             raise UsageError(f"{question} Nobody can be asked without a terminal", hint=f"pass {flag}")
         print(f"{escape(question)} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 - the same
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
             raise UsageError("not confirmed: nothing was changed", hint=f"pass {flag} to go ahead")
 
     def _print_json(self, document: Mapping[str, object]) -> None:
-        print(json.dumps(document, indent=2), flush=True)  # noqa: T201 - the same
+        _print(json.dumps(document, indent=2))
 
     def _rich_table(self, cells: Sequence[Sequence[str]]) -> None:
         from rich.console import Console

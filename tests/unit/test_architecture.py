@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"plexctl": ROOT / "src", "plexctl_providers": ROOT / "providers", "plexctl_templates": ROOT / "templates"}
 CORE_PACKAGES = {"model", "errors", "states", "secret", "nearest", "identity", "folders"}
-GATEWAY_MAY = {"aiohttp", "multidict", "yarl", "prometheus_client", "huggingface_hub"}
+GATEWAY_MAY = {"aiohttp", "prometheus_client", "huggingface_hub", "websockets"}
+"""Beside the standard library; websockets only for its frames (reason: the docstring of plexctl.gateway.frames)."""
 ADAPTER_MAY = {"contract", "model", "errors", "states", "spec", "secret", "rendering", "folders"}
 SDKS = {
     *("torch", "moshi", "paramiko", "huggingface_hub", "modal", "runpod", "vastai", "google", "ovh", "docker"),
@@ -160,6 +161,7 @@ def test_gateway_travels_alone() -> None:
         ]
     )
     refuse([found for found in mine if found not in ours and not is_standard(found) and found.top not in GATEWAY_MAY])
+    refuse([found for found in mine if found.top == "websockets" and found.importer != "plexctl.gateway.frames"])
 
 
 def test_arrows_point_one_way() -> None:

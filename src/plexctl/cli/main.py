@@ -26,9 +26,9 @@ def run(argv: Sequence[str]) -> int:
     """Run plexctl with these arguments; say what failed; return the exit code of `plexctl.errors`."""
     output = Output(as_json="--json" in argv)
     signal.signal(signal.SIGTERM, _interrupt)
+    _ready_stdout()
     try:
         code = _dispatch(list(argv), output)
-        sys.stdout.flush()
     except PlexError as error:
         return _fail(output, error)
     except KeyboardInterrupt:
@@ -45,10 +45,12 @@ def _dispatch(argv: list[str], output: Output) -> int:
     before, chosen, after = split(argv)
     if not argv:
         before = ["--help"]
-    if not (output.as_json and any(argument in _HELP for argument in argv)):
+    if argv and not any(argument in _HELP for argument in argv):
         return _run_typer([*before, *after], chosen)
     with contextlib.redirect_stdout(io.StringIO()) as text:
         code = _run_typer([*before, *after], chosen)
+    for line in text.getvalue().splitlines():
+        output.line(line)
     output.document("help", {"help": text.getvalue()})
     return code
 
@@ -100,7 +102,23 @@ def _fail(output: Output, error: PlexError) -> int:
         output.failure(error)
     except BrokenPipeError:
         _hush()
+    except PlexError:
+        # There is no room for the document: the words, at least, on stderr.
+        Output().failure(error)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _hush()
     return error.exit_code
+
+
+def _ready_stdout() -> None:
+    """Make printing safe whatever stdout is: closed, or in an encoding that lacks our letters."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it lives as long as we do
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        with contextlib.suppress(OSError):  # It flushes; who prints next says what is wrong.
+            sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _hush() -> None:
