@@ -11,7 +11,7 @@ import typer
 
 from plexctl.errors import UsageError
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)")
 _LONGEST_S = 315_360_000  # ten years
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

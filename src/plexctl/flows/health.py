@@ -55,7 +55,7 @@ def parse_health(body: bytes) -> Health | None:
             busy=int(answer["busy"]),
             reason=answer.get("reason"),
         )
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
