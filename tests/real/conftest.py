@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.real.rig import ROOT, Engine, RealGateway, VoiceServer
 
 

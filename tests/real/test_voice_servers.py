@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
-from plexctl.probe import Level, ProbeOptions, probe
 from tests.real.rig import Engine, RealGateway, VoiceServer
 
+from plexctl.probe import Level, ProbeOptions, probe
+
 _REAL_TIME = 0.95
-_FIRST = {"voice": "NATF2.pt", "text_prompt": "You are A. You speak slowly, you like long sentences, and rivers."}
-_SECOND = {"voice": "NATM1.pt", "text_prompt": "hello"}
+_FIRST_PROMPT = "You are A. You speak slowly, you like long sentences, and rivers."
+_SECOND_PROMPT = "hello"
 
 
 async def test_a_bare_server_talks_in_real_time(bare: VoiceServer) -> None:
@@ -29,14 +30,16 @@ def test_a_server_behind_the_gateway_talks_in_real_time(gateway: RealGateway) ->
 
 async def test_a_second_caller_is_told_busy_and_changes_nothing(gateway: RealGateway, engine: Engine) -> None:
     """Bare, the second caller would wait in silence and overwrite the first one's voice and prompt."""
-    first = asyncio.create_task(probe(ProbeOptions(url=gateway.url, seconds=6, **_FIRST)))
+    first = asyncio.create_task(probe(ProbeOptions(url=gateway.url, voice="NATF2.pt", text_prompt=_FIRST_PROMPT)))
     await _until_busy(gateway)
     begun = time.monotonic()
-    second = await probe(ProbeOptions(url=gateway.url, level=Level.UPGRADE, **_SECOND))
+    second = await probe(
+        ProbeOptions(url=gateway.url, voice="NATM1.pt", text_prompt=_SECOND_PROMPT, level=Level.UPGRADE)
+    )
     assert second.verdict == "busy", second.to_dict()
     assert time.monotonic() - begun < 1
     assert (await first).verdict == "talking"
-    third = await probe(ProbeOptions(url=gateway.url, seconds=1, **_SECOND))
+    third = await probe(ProbeOptions(url=gateway.url, voice="NATM1.pt", text_prompt=_SECOND_PROMPT, seconds=1))
     assert third.verdict == "talking", third.to_dict()
     if engine.name == "personaplex":
         sessions = [line.partition("session ")[2] for line in gateway.log() if "session voice=" in line]

@@ -47,6 +47,7 @@ def build_environment(spec: Spec, offer: Offer) -> dict[str, str]:
         "PLEXCTL_TEXT_PROMPT": gateway.text_prompt,
         "PLEXCTL_MODEL_REPO": spec.model.repo,
         "PLEXCTL_MODEL_REVISION": spec.model.revision,
+        "PLEXCTL_SECRETS": ",".join(spec.secrets) or None,
         "PLEXCTL_CPU_OFFLOAD": "1" if spec.model.cpu_offload else None,
     }
     return {name: _plain(value) for name, value in settings.items() if value is not None} | spec.env

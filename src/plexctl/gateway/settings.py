@@ -117,7 +117,7 @@ class Settings:
             text_prompt=_text_prompt(read),
             voices=voices,
             static=read.folder("PLEXCTL_STATIC"),
-            secrets=tuple(value for name in ("PLEXCTL_TOKEN", "HF_TOKEN") if (value := environment.get(name, ""))),
+            secrets=_secrets(read),
             listening=listening,
             limits=_limits(read),
             engine=engine,
@@ -207,6 +207,13 @@ def _token(read: _Reader, listening: Listening) -> str:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise SettingsError("PLEXCTL_TOKEN has characters that no header carries: use letters, digits, '-', '_'")
     return token
+
+
+def _secrets(read: _Reader) -> tuple[str, ...]:
+    """Return the values that no log may show: our own two, and those that PLEXCTL_SECRETS names."""
+    names = ["PLEXCTL_TOKEN", "HF_TOKEN", *read.text("PLEXCTL_SECRETS").split(",")]
+    values = {read.environment.get(name, "") for name in names}
+    return tuple(sorted((value for value in values if value), key=len, reverse=True))
 
 
 def _text_prompt(read: _Reader) -> str:

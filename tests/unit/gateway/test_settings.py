@@ -104,3 +104,11 @@ def test_own_voices_are_added(tmp_path: Path) -> None:
 def test_a_voice_is_never_a_path(name: str) -> None:
     """Names with anything of a path in them are no voices."""
     assert not is_plain_name(name)
+
+
+def test_named_secrets_are_blotted_out_of_logs() -> None:
+    """PLEXCTL_SECRETS names what no log may show, longest first, so that no part of one survives another."""
+    settings = Settings.from_environment(
+        ECHO | {"PLEXCTL_SECRETS": "A,B,UNSET", "A": "short", "B": "short-and-longer", "PLEXCTL_TOKEN": "t"}
+    )
+    assert settings.secrets == ("short-and-longer", "short", "t")

@@ -81,6 +81,7 @@ def test_every_field_of_the_spec_reaches_the_gateway() -> None:
         "PLEXCTL_MODEL_REPO": "me/mine",
         "PLEXCTL_MODEL_REVISION": "main",
         "PLEXCTL_CPU_OFFLOAD": "1",
+        "PLEXCTL_SECRETS": "HF_TOKEN,PLEXCTL_TOKEN",
         "LOG_LEVEL": "debug",
     }
 
