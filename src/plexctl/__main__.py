@@ -17,9 +17,18 @@ def main() -> None:
             pass  # Said in full, with its exit code, below.
         else:
             return
-    from plexctl.cli.main import run
+    try:
+        from plexctl.cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # So early that nothing was loaded yet which could say it.
+        from plexctl.errors import InterruptedByUser
+        from plexctl.output import Output
+
+        Output(as_json="--json" in sys.argv).failure(InterruptedByUser("interrupted"))
+        code = InterruptedByUser.exit_code
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRAT
     for version, script in enumerate(migrations, start=1):
         if _version(connection) >= version:
             continue
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             if _version(connection) < version:
                 for statement in script.split(";"):
                     connection.execute(statement)
@@ -59,7 +59,9 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...] = MIGRAT
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            # Ctrl-C may come between any two instructions: after the COMMIT too.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
         applied = True
     if applied:
