@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tests.crash.rig import Machine
 
-LOADING_S = "0.6"
+LOADING_S = "0.3"
 """How long echo pretends to load, so that there is a while to be cut off in."""
 
 POINTS: dict[str, Callable[[Machine], bool]] = {
