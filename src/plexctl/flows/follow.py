@@ -16,6 +16,8 @@ _FIRST_POLL_S = 0.1
 _LAST_POLL_S = 0.8
 """Polling backs off, and still notices readiness within a second."""
 _BACKOFF = 1.3
+_LAST_LINES = 20
+_LINES_SHOWN = 5
 _ENDED = (State.FAILED, State.STOPPED, State.MISSING)
 
 
@@ -24,10 +26,11 @@ def follow_start(session: Session, record: Record, limit_s: float) -> View:
     try:
         return asyncio.run(_follow(session, record, limit_s))
     except TimeoutError:
-        raise UnhealthyError(
-            f"{record.ref.name} was not ready within {limit_s:g} s",
-            hint=f"give it longer with --timeout, and see `plexctl logs {record.ref.name}`",
-        ) from None
+        error = _unhealthy(session, record, f"{record.ref.name} was not ready within {limit_s:g} s")
+        error.hint = "give it longer with --timeout; its last lines of log are above, or in `data.log` with --json"
+        for line in _last_lines(session, record)[-_LINES_SHOWN:]:
+            session.reporter.note(f"  log: {line}")
+        raise error from None
 
 
 def still_of_use(session: Session, provider: Provider, record: Record) -> bool:
@@ -53,14 +56,16 @@ async def _follow(session: Session, record: Record, limit_s: float) -> View:
             if view.status.state is State.READY:
                 return view
             if view.status.state in _ENDED:
-                raise UnhealthyError(
-                    f"{record.ref.name} {view.status.state}: {view.status.detail}",
-                    data={"log": _last_lines(session, record)},
-                )
+                raise _unhealthy(session, record, f"{record.ref.name} {view.status.state}: {view.status.detail}")
             await asyncio.sleep(delay)
             delay = min(delay * _BACKOFF, _LAST_POLL_S)
 
 
+def _unhealthy(session: Session, record: Record, words: str) -> UnhealthyError:
+    """Return the error with the end of the log, which may be gone by the time that anybody asks for it."""
+    return UnhealthyError(words, data={"log": _last_lines(session, record)})
+
+
 def _last_lines(session: Session, record: Record) -> list[str]:
-    lines = session.provider(record.ref.provider).logs(record.ref, follow=False, since=None, tail=20)
+    lines = session.provider(record.ref.provider).logs(record.ref, follow=False, since=None, tail=_LAST_LINES)
     return [line.text for line in lines]
