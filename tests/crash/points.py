@@ -12,13 +12,11 @@ LOADING_S = "0.3"
 POINTS: dict[str, Callable[[Machine], bool]] = {
     "at once": lambda machine: machine.home.exists() or True,
     "locked": lambda machine: (machine.home / "locks" / "voice.lock").exists(),
-    "journal made": lambda machine: (machine.home / "journal.db").exists(),
     "begun": lambda machine: machine.recorded("SELECT 1 FROM deployments"),
     "intended": lambda machine: machine.recorded("SELECT 1 FROM resources"),
     "folder made": lambda machine: machine.folder() is not None,
     "process born": lambda machine: machine.gateway() > 0,
     "id journaled": lambda machine: machine.recorded("SELECT 1 FROM resources WHERE id IS NOT NULL"),
-    "endpoint journaled": lambda machine: machine.recorded("SELECT 1 FROM deployments WHERE endpoint IS NOT NULL"),
     "listening": lambda machine: "listening on" in machine.log(),
     "loading": lambda machine: "loading mimi" in machine.log(),
     "ready": lambda machine: "engine-0 is ready" in machine.log(),

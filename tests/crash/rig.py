@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -51,6 +52,14 @@ def until(condition: Callable[[], bool], what: str = "it", limit_s: float = _LIM
         time.sleep(0.003)
 
 
+def spare_port() -> int:
+    """Return a free port below those that the system gives out and above those that plexctl looks at by itself."""
+    while True:
+        port = random.randrange(20_000, 30_000)  # noqa: S311 - so that tests side by side do not meet
+        if is_free(port):
+            return port
+
+
 def is_free(port: int) -> bool:
     """Tell whether nobody listens on a port of the loopback."""
     with socket.socket() as caller:
@@ -62,6 +71,7 @@ class Machine:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.own_port = spare_port()
         self._mark = uuid4().hex
         clean = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
         self.environment = {**clean, "PLEXCTL_HOME": str(home), _MARK: self._mark}
@@ -87,14 +97,19 @@ class Machine:
         """Run plexctl with `--json`; its stdout must be one document."""
         return self.finish(self.start(*arguments, *([] if "--json" in arguments else ["--json"])))
 
-    def deploy(self, *arguments: str, name: str = "voice") -> Done:
+    @property
+    def echo(self) -> tuple[str, ...]:
+        """The arguments that deploy `voice` with echo, on a port that nobody else takes."""
+        return ("deploy", "--name", "voice", *ECHO, "--port", str(self.own_port))
+
+    def deploy(self, *arguments: str) -> Done:
         """Deploy an echo engine without listening to it."""
-        return self.run("deploy", "--name", name, "--no-probe", *ECHO, *arguments)
+        return self.run(*self.echo, "--no-probe", *arguments)
 
     def states(self) -> dict[str, str]:
         """Return what `status` says, by name."""
         done = self.run("status")
-        assert done.code == 0, done.words
+        assert done.code == 0, done
         return {one["name"]: one["state"] for one in done.data["deployments"]}
 
     def processes(self) -> set[int]:
@@ -151,20 +166,20 @@ class Machine:
 
     def ends_clean(self) -> None:
         """Check that `stop` and then `destroy` succeed, and leave no process, no port and no folder."""
-        port, is_known = self.port(), self.recorded("SELECT 1 FROM deployments WHERE gone_at IS NULL")
+        is_known = self.recorded("SELECT 1 FROM deployments WHERE gone_at IS NULL")
         stopped = self.run("stop", "voice")
         assert stopped.code == (0 if is_known else 10), stopped.document
         assert self.processes() == set()
         destroyed = self.run("destroy", "voice", "--yes")
         assert destroyed.code == (0 if is_known else 10), destroyed.document
-        self.is_clean(port)
+        self.is_clean()
 
-    def is_clean(self, port: int = 0) -> None:
+    def is_clean(self) -> None:
         """Check that nothing is left: no process, no folder, no record that lives, nobody at the port."""
         assert self.processes() == set()
         assert self.folder() is None
         assert not self.recorded("SELECT 1 FROM deployments WHERE gone_at IS NULL")
-        assert port == 0 or is_free(port)
+        assert is_free(self.own_port)
 
     def end_all(self) -> None:
         """End whatever a failed test left."""

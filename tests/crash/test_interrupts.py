@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from concurrent.futures import Future
+from functools import partial
 
 import pytest
 from tests.crash.points import LOADING_S, POINTS
-from tests.crash.rig import ECHO, Done, Machine, until
+from tests.crash.rig import Done, Machine, until
 
 SLOW = ("--env", f"PLEXCTL_ECHO_LOAD_S={LOADING_S}")
 AFTER_THE_START = ("locked", "begun", "intended", "process born", "id journaled", "loading", "probing")
 
 
 def _interrupt_at(machine: Machine, point: str, number: signal.Signals) -> Done:
-    process = machine.start("deploy", "--name", "voice", *ECHO, *SLOW)
+    process = machine.start(*machine.echo, *SLOW)
     until(lambda: POINTS[point](machine) or process.poll() is not None, point)
     process.send_signal(number)
     return machine.finish(process)
 
 
-@pytest.mark.parametrize(
-    ("number", "point"),
-    [
-        *((signal.SIGINT, point) for point in AFTER_THE_START),
-        *((signal.SIGTERM, point) for point in ("intended", "loading", "probing")),
-    ],
-)
-def test_an_interrupted_deploy_leaves_nothing_and_says_so(machine: Machine, point: str, number: signal.Signals) -> None:
-    """Exit 130, one document, and no process, folder or record of it."""
+def _interrupted(machine: Machine, number: signal.Signals, point: str) -> None:
     done = _interrupt_at(machine, point, number)
     assert (done.code, done.error["code"]) == (130, "interrupted"), done.words
     assert "interrupted" in done.error["message"]
@@ -38,11 +32,24 @@ def test_an_interrupted_deploy_leaves_nothing_and_says_so(machine: Machine, poin
     assert machine.states() == {}
 
 
+INTERRUPTS = [
+    *((signal.SIGINT, point) for point in AFTER_THE_START),
+    *((signal.SIGTERM, point) for point in ("intended", "loading", "probing")),
+]
+STORIES = {f"{number.name}: {point}": partial(_interrupted, number=number, point=point) for number, point in INTERRUPTS}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_an_interrupted_deploy_leaves_nothing_and_says_so(told: dict[str, Future[None]], story: str) -> None:
+    """Exit 130, one document, and no process, folder or record of it."""
+    told[story].result()
+
+
 def test_an_interrupted_second_deploy_leaves_what_ran_before(machine: Machine) -> None:
     """What was there before this run is not this run's to remove, and it says so."""
     assert machine.deploy().code == 0
     before = machine.processes()
-    process = machine.start("deploy", "--name", "voice", *ECHO)
+    process = machine.start(*machine.echo)
     until(lambda: "conversation 1 begins" in machine.log(), "the probe")
     process.send_signal(signal.SIGINT)
     done = machine.finish(process)
@@ -68,7 +75,7 @@ def test_an_interrupted_start_leaves_it_stopped(machine: Machine) -> None:
 
 def test_a_second_interrupt_cuts_the_removal_and_the_next_destroy_ends_it(machine: Machine) -> None:
     """Impatience costs nothing: whatever is left is known, and can be removed."""
-    process = machine.start("deploy", "--name", "voice", *ECHO, *SLOW)
+    process = machine.start(*machine.echo, *SLOW)
     assert process.stderr is not None
     until(lambda: POINTS["loading"](machine), "loading")
     process.send_signal(signal.SIGINT)
@@ -86,7 +93,7 @@ def test_a_second_interrupt_cuts_the_removal_and_the_next_destroy_ends_it(machin
 def test_nobody_reading_is_no_reason_to_leave_a_ruin(machine: Machine, stream: str) -> None:
     """A failed deploy whose output goes into a closed pipe removes what it made all the same."""
     fault = ("--env", "PLEXCTL_ECHO_FAULT=crash-at-start")
-    process = machine.start("deploy", "--name", "voice", *ECHO, *fault, stderr=subprocess.PIPE)
+    process = machine.start(*machine.echo, *fault, stderr=subprocess.PIPE)
     closed = process.stderr if stream == "stderr" else process.stdout
     assert closed is not None
     closed.close()

@@ -9,7 +9,7 @@ from tests.crash.rig import ECHO, Machine, is_free, until
 
 def test_two_deploys_of_one_name_at_once_make_one_deployment(machine: Machine) -> None:
     """One does it; the other is told at once that the name is being changed (exit 11), and touches nothing."""
-    arguments = ("deploy", "--name", "voice", "--no-probe", *ECHO, "--env", "PLEXCTL_ECHO_LOAD_S=1")
+    arguments = (*machine.echo, "--no-probe", "--env", "PLEXCTL_ECHO_LOAD_S=1")
     both = [machine.start(*arguments), machine.start(*arguments)]
     done = sorted((machine.finish(process) for process in both), key=lambda one: one.code)
     assert [one.code for one in done] == [0, 11], [one.words for one in done]
@@ -20,7 +20,7 @@ def test_two_deploys_of_one_name_at_once_make_one_deployment(machine: Machine) -
 
 def test_a_stop_during_a_deploy_is_refused_and_status_is_not(machine: Machine) -> None:
     """Who reads need not wait for who writes; two who write do not mix."""
-    process = machine.start("deploy", "--name", "voice", "--no-probe", *ECHO, "--env", "PLEXCTL_ECHO_LOAD_S=1")
+    process = machine.start(*machine.echo, "--no-probe", "--env", "PLEXCTL_ECHO_LOAD_S=1")
     until(lambda: "loading mimi" in machine.log(), "loading")
     assert machine.run("stop", "voice").code == 11
     assert machine.states() == {"voice": "loading"}
@@ -54,7 +54,7 @@ def test_a_port_that_was_asked_for_and_is_taken_is_a_conflict(machine: Machine) 
 
 def test_a_port_that_was_not_asked_for_and_is_taken_is_passed_over(machine: Machine) -> None:
     """After a stop somebody takes the port: start takes the next free one and says where it is now."""
-    assert machine.deploy().code == 0
+    assert machine.run("deploy", "--name", "voice", "--no-probe", *ECHO).code == 0
     assert machine.run("stop", "voice").code == 0
     before = machine.port()
     with socket.create_server(("127.0.0.1", before)):
@@ -68,13 +68,12 @@ def test_a_port_that_was_not_asked_for_and_is_taken_is_passed_over(machine: Mach
 
 def test_the_port_asked_for_is_the_port_and_is_free_afterwards(machine: Machine) -> None:
     """`--port` is kept over stop and start, and given back at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as chosen:
-        port = chosen.getsockname()[1]
-    assert machine.deploy("--port", str(port)).code == 0
+    assert machine.deploy().code == 0
     assert machine.run("stop", "voice").code == 0
-    assert is_free(port)
+    assert is_free(machine.own_port)
     assert machine.run("start", "voice").code == 0
-    assert (machine.port(), is_free(port)) == (port, False)
+    assert machine.port() == machine.own_port
+    assert not is_free(machine.own_port)
     machine.ends_clean()
 
 
