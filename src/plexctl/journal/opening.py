@@ -28,7 +28,9 @@ _APPLICATION_ID = slice(68, 72)
 def connect(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> sqlite3.Connection:
     """Open the journal at `path` for reading and writing; create it when there is none."""
     with sqlite_errors(path):
-        _create_private(path)
+        make_private(path.parent)
+        if not path.exists():
+            _create(path, migrations)
         deadline = time.monotonic() + _BUSY_TIMEOUT_S
         while True:
             try:
@@ -42,6 +44,10 @@ def connect(path: Path, migrations: tuple[str, ...] = MIGRATIONS) -> sqlite3.Con
 
 def _connect_once(path: Path, migrations: tuple[str, ...]) -> sqlite3.Connection:
     _check(path, newest=len(migrations))
+    return _open_for_writing(path, migrations)
+
+
+def _open_for_writing(path: Path, migrations: tuple[str, ...]) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -80,9 +86,34 @@ def _hint(reason: str, path: Path) -> str:
     return f"it was not touched: move {path} away, then find what exists with the providers' own consoles"
 
 
-def _create_private(path: Path) -> None:
-    make_private(path.parent)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+def _create(path: Path, migrations: tuple[str, ...]) -> None:
+    """Make an empty journal under another name and give it its own when it is whole.
+
+    SQLite turns a new file to WAL under a rollback journal: killed there, it would leave a file that only a writer can
+    mend, and nothing here writes to a file that it has not checked.
+    """
+    from filelock import FileLock
+
+    draft = path.with_name(f"{path.name}.new")
+    with FileLock(path.with_name(f"{path.name}.lock"), timeout=_BUSY_TIMEOUT_S, mode=0o600):
+        if path.exists():
+            return
+        for leftover in (draft, Path(f"{draft}-journal"), Path(f"{draft}-wal"), Path(f"{draft}-shm")):
+            leftover.unlink(missing_ok=True)
+        os.close(os.open(draft, os.O_CREAT | os.O_RDWR, 0o600))
+        _open_for_writing(draft, migrations).close()
+        draft.rename(path)
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name durable; Windows has no such call and needs none."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _check(path: Path, newest: int) -> None:
