@@ -28,7 +28,14 @@ def run(argv: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     _ready_stdout()
     try:
-        code = _dispatch(list(argv), output)
+        return _run(argv, output)
+    finally:
+        _settle_stderr()
+
+
+def _run(argv: Sequence[str], output: Output) -> int:
+    try:
+        return _dispatch(list(argv), output)
     except PlexError as error:
         return _fail(output, error)
     except KeyboardInterrupt:
@@ -38,7 +45,6 @@ def run(argv: Sequence[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - the last resort: a bug still gets its exit code and document
         return _fail(output, _bug(error))
-    return code
 
 
 def _dispatch(argv: list[str], output: Output) -> int:
@@ -119,6 +125,15 @@ def _ready_stdout() -> None:
     elif isinstance(sys.stdout, io.TextIOWrapper):
         with contextlib.suppress(OSError):  # It flushes; who prints next says what is wrong.
             sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _settle_stderr() -> None:
+    """Drop what nobody reads: Python would try to write it again at exit, and exit with 120."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _hush() -> None:

@@ -104,7 +104,12 @@ def _bring_up(
     except BaseException as error:
         if was_running:
             raise _with_consequence(error, f"{ref.name} ran before and was left as it is") from error
-        raise _rolled_back(session, prepared.provider, journal, ref, error, created=created) from error
+        try:
+            failure = _rolled_back(session, prepared.provider, journal, ref, error, created=created)
+        except KeyboardInterrupt as second:
+            left = f"removing it was interrupted too: run `plexctl destroy {ref.name}`"
+            failure = _with_consequence(second, left)
+        raise failure from error
     attempt: dict[str, object] = {"offer": offer_dict(prepared.offer), "outcome": "ready"}
     return Deployed(view, prepared.findings, deployment.changed, heard, [attempt])
 
@@ -128,8 +133,6 @@ def _rolled_back(
             left = "it is stopped"
     except PlexError as second:
         left = f"and removing it failed ({second}): run `plexctl destroy {ref.name}`"
-    except KeyboardInterrupt:
-        left = f"removing it was interrupted too: run `plexctl destroy {ref.name}`"
     return _with_consequence(error, left)
 
 

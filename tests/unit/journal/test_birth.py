@@ -14,7 +14,7 @@ _LONGEST_BIRTH_S = 0.012
 
 def test_a_journal_killed_while_it_is_made_is_made_by_the_next(tmp_path: Path) -> None:
     """SIGKILL at any point of the very first open leaves nothing that the next open does not mend."""
-    seed = random.randrange(1 << 30)
+    seed = time.time_ns()
     chance = random.Random(seed)  # noqa: S311 - not for secrets
     for number in range(_KILLS):
         home = tmp_path / str(number)

@@ -22,7 +22,7 @@ from plexctl_providers.local.process import RunFolder
 HOLDER = """
 import os, signal, sys
 def last_words(*_):
-    sys.stdout.write("ended\\n"); sys.stdout.flush(); os._exit(0)
+    os.write(1, b"ended\\n"); os._exit(0)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if "deaf" in sys.argv else last_words)
 sys.stdout.write("here\\n"); sys.stdout.flush()
 while True: signal.pause()
