@@ -52,7 +52,7 @@ def test_life_of_a_deployment(plexctl: Plexctl) -> None:
     deployed = check(plexctl.ok("deploy", *LOCAL, "--ttl", "1h", "--json").document)
     assert (deployed["deployment"]["state"], deployed["changed"]) == ("ready", True)
     assert deployed["probe"]["verdict"] == "talking"
-    again = check(plexctl.ok("deploy", *LOCAL, "--ttl", "1h", "--no-probe", "--json").document)
+    again = check(plexctl.ok("deploy", *LOCAL, "--ttl", "1h", "--no-probe", "--timeout", "90s", "--json").document)
     assert (again["deployment"], again["changed"]) == (deployed["deployment"], False)
     assert "runs already as asked for: no change" in plexctl.ok("deploy", *LOCAL, "--ttl", "1h", "--no-probe").stdout
     (shown,) = check(plexctl.ok("status", "personaplex", "--json").document)["deployments"]

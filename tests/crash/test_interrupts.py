@@ -35,6 +35,7 @@ def _interrupted(machine: Machine, number: signal.Signals, point: str) -> None:
 INTERRUPTS = [
     *((signal.SIGINT, point) for point in AFTER_THE_START),
     *((signal.SIGTERM, point) for point in ("intended", "loading", "probing")),
+    (signal.SIGHUP, "loading"),
 ]
 STORIES = {f"{number.name}: {point}": partial(_interrupted, number=number, point=point) for number, point in INTERRUPTS}
 

@@ -25,7 +25,10 @@ _EXTRA_ARGUMENT = "unexpected extra argument"
 def run(argv: Sequence[str]) -> int:
     """Run plexctl with these arguments; say what failed; return the exit code of `plexctl.errors`."""
     output = Output(as_json="--json" in argv)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal rolls back too, but not under nohup; Windows has none
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     _ready_stdout()
     try:
         return _run(argv, output)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from plexctl.contract import Provider
 from plexctl.errors import InterruptedByUser, NoCapacityError, PlexError, PreflightError
 from plexctl.flows.follow import end_of, follow_start, still_of_use
@@ -171,12 +173,17 @@ def _begin(journal: Journal, prepared: Prepared, ref: Ref) -> None:
 
 def _must_be_replaced(session: Session, record: Record, prepared: Prepared, confirm: Callable[[str], None]) -> bool:
     """Tell whether the recorded deployment must go first; asks when it is alive and differs."""
-    same = record.spec == prepared.spec and record.ref.provider == prepared.provider.name
+    same = _as_deployed(record.spec) == _as_deployed(prepared.spec) and record.ref.provider == prepared.provider.name
     if same and record.wanted is not Wanted.GONE:
         return False
     if not same and provider_status(session, record).state in RUNNING:
         confirm(f"{record.ref.name} runs with another spec: replace it?")
     return True
+
+
+def _as_deployed(spec: Spec) -> Spec:
+    """Return the spec without what only says how long this run waits."""
+    return structs.replace(spec, limits=structs.replace(spec.limits, start_timeout_s=1.0))
 
 
 def _remove(session: Session, journal: Journal, record: Record) -> None:

@@ -80,8 +80,14 @@ def destroy(session: Session, name: str) -> Ended:
 
 
 def find_everywhere(session: Session, name: str | None) -> list[Ref]:
-    """Ask every provider for its deployments of that name (all when None)."""
-    return [ref for provider in names() for ref in session.provider(provider).find(name)]
+    """Ask every provider for its deployments of that name (all when None); one that cannot answer is told of."""
+    found: list[Ref] = []
+    for provider in names():
+        try:
+            found += session.provider(provider).find(name)
+        except PlexError as error:
+            session.reporter.note(f"{provider} was not asked: {error.message}")
+    return found
 
 
 def known_refs(session: Session, name: str) -> list[Ref]:
