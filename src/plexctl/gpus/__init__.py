@@ -1,0 +1,40 @@
+"""GPUs: what is known of them, whether this model fits one, and whether it keeps real time there.
+
+Pure knowledge and arithmetic; only `read_checkpoint` and `probe_device` ask anybody. Neither torch nor a network
+library is loaded with this package.
+"""
+
+from __future__ import annotations
+
+from plexctl.gpus.checkpoint import PERSONAPLEX_7B, Checkpoint, checkpoint_from_header
+from plexctl.gpus.judging import Assessment, assess, cpu_offload_finding
+from plexctl.gpus.memory import Budget, Fit, budget, engines_that_fit, fit, fit_free
+from plexctl.gpus.profiles import ImageProfile, image_profile
+from plexctl.gpus.speed import FRAME_MS, Measurement, Pace, Prediction, predict
+from plexctl.gpus.table import Gpu, find, known, matching
+
+__all__ = [
+    "FRAME_MS",
+    "PERSONAPLEX_7B",
+    "Assessment",
+    "Budget",
+    "Checkpoint",
+    "Fit",
+    "Gpu",
+    "ImageProfile",
+    "Measurement",
+    "Pace",
+    "Prediction",
+    "assess",
+    "budget",
+    "checkpoint_from_header",
+    "cpu_offload_finding",
+    "engines_that_fit",
+    "find",
+    "fit",
+    "fit_free",
+    "image_profile",
+    "known",
+    "matching",
+    "predict",
+]
