@@ -94,12 +94,80 @@ DEPLOYED = record(
     changed=FLAG,
     probe=either(PROBE, {"type": "object", "maxProperties": 0}),
 )
+DAY: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}
+SOURCE: Schema = {"type": "string", "minLength": 1}
+SHARES: Schema = {
+    "currency": {"enum": ["USD", "EUR"]},
+    "is_converted": FLAG,
+    "source": SOURCE,
+    "as_of": DAY,
+    "age_days": {"type": "integer", "minimum": 0},
+    "is_stale": FLAG,
+}
+PRICED_OFFER = record(
+    provider={"enum": ["local", "ssh", "modal", "cloudrun", "runpod", "vast", "lambda", "ovh"]},
+    gpu=TEXT_OR_NULL,
+    count={"type": "integer", "minimum": 1},
+    region=TEXT_OR_NULL,
+    regions=rows(TEXT),
+    price_usd_per_hour=NUMBER_OR_NULL,
+    price_usd_per_conversation_hour=NUMBER_OR_NULL,
+    price_per_hour=NUMBER_OR_NULL,
+    vram_gib=NUMBER_OR_NULL,
+    memory={"enum": ["fits", "tight", "does_not_fit", None]},
+    engines_that_fit=WHOLE_OR_NULL,
+    real_time={"enum": ["yes", "likely", "borderline", "no", None]},
+    ms_per_frame=NUMBER_OR_NULL,
+    basis={"enum": ["measured", "predicted", None]},
+    engines_in_real_time=WHOLE_OR_NULL,
+    stock=TEXT_OR_NULL,
+    is_verified=FLAG,
+    note=TEXT_OR_NULL,
+    **SHARES,
+)
+RATES: Schema = {"type": "object", "additionalProperties": record(usd=NUMBER, source=SOURCE, as_of=DAY)}
+GPUS = record(
+    offers=rows(PRICED_OFFER),
+    as_of=DAY,
+    rates=RATES,
+    failures={"type": "object", "additionalProperties": record(message=TEXT, at=DAY)},
+)
+PLAN = record(
+    name=TEXT,
+    provider=TEXT,
+    steps=rows(record(action=TEXT, subject=TEXT, detail=TEXT)),
+    resources=rows(record(kind=TEXT, name=TEXT, body={"type": "object"})),
+    secrets=rows(TEXT),
+    offer=PRICED_OFFER,
+    price=record(
+        usd_per_hour=NUMBER_OR_NULL, usd_per_conversation_hour=NUMBER_OR_NULL, per_hour=NUMBER_OR_NULL, **SHARES
+    ),
+    billing=record(idle=SOURCE, stopped=SOURCE, source=SOURCE, as_of=DAY),
+    findings=FINDINGS,
+    considered=rows(record(provider=TEXT, gpu=TEXT_OR_NULL, refused=TEXT_OR_NULL)),
+)
+CATALOG = record(
+    as_of=DAY,
+    providers=rows(
+        record(
+            provider=TEXT,
+            outcome={"enum": ["renewed", "failed", "skipped", "no_reader"]},
+            rows={"type": "integer"},
+            changed={"type": "integer"},
+            message=TEXT,
+        )
+    ),
+)
 NOT_DONE = record(name=TEXT, dry_run={"const": True}, changed={"const": False})
 
 DATA: dict[str, Schema] = {
     "version": record(version=TEXT),
     "help": record(help=TEXT),
     "init": either(record(path=TEXT), record(json_schema={"type": "object"})),
+    "gpus": GPUS,
+    "plan": PLAN,
+    "catalog": CATALOG,
+    "doctor": record(findings=FINDINGS),
     "deploy": either(DEPLOYED, DRY_RUN),
     "list": record(deployments=rows(DEPLOYMENT)),
     "status": record(deployments=rows(DEPLOYMENT)),

@@ -16,6 +16,8 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "init": Command("init", "init", "Write a commented plexctl.toml."),
+    "gpus": Command("gpus", "gpus", "List what GPUs cost and whether they keep real time."),
+    "plan": Command("plan", "plan", "Say what a deploy would do and cost, without network or keys."),
     "deploy": Command("deploy", "deploy", "Deploy PersonaPlex, wait until it is ready, and hear it talk."),
     "list": Command("observe", "list_deployments", "List the deployments, with what is true of them now."),
     "status": Command("observe", "status", "Say what is true of a deployment, or of all."),
@@ -24,4 +26,6 @@ COMMANDS: dict[str, Command] = {
     "stop": Command("operate", "stop", "End what costs while it runs; `start` brings it back."),
     "start": Command("operate", "start", "Bring a stopped deployment back and wait until it is ready."),
     "destroy": Command("operate", "destroy", "Remove a deployment and everything that belongs to it."),
+    "doctor": Command("doctor", "doctor", "Check this machine, its keys and what reaches it; say how to mend each."),
+    "catalog": Command("catalog", "catalog", "Renew the prices: `catalog refresh`."),
 }

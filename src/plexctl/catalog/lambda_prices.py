@@ -1,0 +1,89 @@
+"""Lambda's prices and stock: one GET /instance-types (lambda-openapi-1.10.0.json), with the user's key."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from plexctl.catalog.readers import Asked, get_json
+from plexctl.catalog.rows import Row
+from plexctl.errors import ConfigurationError, CredentialsError, ProviderError
+from plexctl.secret import Secret
+
+BASE = "https://cloud.lambda.ai/api/v1"
+BASE_VARIABLE = "LAMBDA_CLOUD_BASE_URL"
+KEY_VARIABLE = "LAMBDA_API_KEY"
+_COUNT = re.compile(r"^gpu_\d+x_")
+_FORM = re.compile(r"_sxm\d$")
+
+
+class _Specs(msgspec.Struct, frozen=True):
+    gpus: int
+
+
+class _Type(msgspec.Struct, frozen=True):
+    name: str
+    price_cents_per_hour: float
+    specs: _Specs
+
+
+class _Region(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Item(msgspec.Struct, frozen=True):
+    instance_type: _Type
+    regions_with_capacity_available: tuple[_Region, ...]
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    data: dict[str, _Item]
+
+
+def read(asked: Asked) -> list[Row]:
+    """Return one row for each type with a GPU that plexctl has a name for."""
+    key = asked.environ.get(KEY_VARIABLE)
+    if not key:
+        raise CredentialsError(f"{KEY_VARIABLE} is not set", hint=f"export {KEY_VARIABLE}")
+    base = asked.environ.get(BASE_VARIABLE) or BASE
+    if not base.startswith(("https://", "http://127.", "http://localhost", "http://[::1]")):
+        raise ConfigurationError(f"{BASE_VARIABLE} must be https, except on the loopback")
+    body = get_json(f"{base.rstrip('/')}/instance-types", "Lambda's API", asked, Secret(key))
+    try:
+        items = msgspec.json.decode(body, type=_Answer).data
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ProviderError("Lambda's API answered what its description does not know") from None
+    rows = [_row(item, asked) for item in items.values()]
+    return [row for row in rows if row is not None]
+
+
+def gpu_of(name: str) -> str | None:
+    """Return plexctl's name of the GPU in an instance type such as `gpu_8x_h100_sxm5`; None when it has none."""
+    from plexctl.gpus import matching
+
+    single = _COUNT.sub("gpu_1x_", name)
+    for spelling in (name, single, _FORM.sub("", single)):
+        found = matching(spelling, "lambda")
+        if found:
+            return found[0].name
+    return None
+
+
+def _row(item: _Item, asked: Asked) -> Row | None:
+    kind = item.instance_type
+    gpu = gpu_of(kind.name)
+    if gpu is None or not kind.specs.gpus:
+        return None
+    regions = tuple(region.name for region in item.regions_with_capacity_available)
+    return Row(
+        provider="lambda",
+        gpu=gpu,
+        count=kind.specs.gpus,
+        regions=regions,
+        price=kind.price_cents_per_hour / 100,
+        stock="available" if regions else "none",
+        source=f"Lambda GET /instance-types {kind.name}",
+        as_of=asked.today.isoformat(),
+        is_verified=True,
+    )

@@ -1,0 +1,94 @@
+"""`plexctl plan`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from plexctl import config
+from plexctl.cli.options import ConfigFile, Json
+from plexctl.cli.sessions import open_session
+from plexctl.cli.wishes import GpuFlag, MaxPrice, Provider, Region, age, usd
+from plexctl.output import Output
+
+if TYPE_CHECKING:
+    from plexctl.flows.planning import Planned
+
+
+def plan(  # noqa: PLR0913 - a command's signature is its flags
+    provider: Provider = None,
+    gpu: GpuFlag = None,
+    max_price: MaxPrice = None,
+    region: Region = None,
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the deployment.")] = None,
+    engine: Annotated[str | None, typer.Option("--engine", help="personaplex or echo.")] = None,
+    config_file: ConfigFile = None,
+    cpu_offload: Annotated[bool | None, typer.Option("--cpu-offload", help="Pass it to the engine.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Plan for what was found unfit.")] = False,  # noqa: FBT002
+    explain: Annotated[bool, typer.Option("--explain", help="Show what would be sent or started.")] = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Say what a deploy would do and cost, without network or keys."""
+    from plexctl.catalog.wishes import Wish, gpus_of, positive, providers_of
+    from plexctl.flows import planning
+
+    output = Output(as_json)
+    session = open_session(output)
+    flags = {"name": name, "engine": engine, "model.cpu_offload": cpu_offload}
+    spec = config.with_implied_secrets(config.load_spec(session.environ, flags, config_file), session.environ)
+    wish = Wish(
+        providers=providers_of(provider or spec.provider),
+        gpu_words=gpu,
+        gpus=gpus_of(gpu),
+        max_price_usd_per_hour=positive(max_price, "--max-price"),
+        region=region,
+    )
+    planned = planning.plan(session, spec, wish, force=force)
+    _show(output, planned)
+    data = planning.to_dict(planned)
+    if explain:
+        data["calls"] = planning.calls(planned.plan)
+        _show_calls(output, planning.calls(planned.plan))
+    output.document("plan", data)
+
+
+def _show(output: Output, planned: Planned) -> None:
+    from plexctl.catalog.billing import billing_of
+    from plexctl.flows.planning import to_dict
+
+    chosen, price = planned.chosen, to_dict(planned)["price"]
+    where = f" in {chosen.region}" if chosen.region else ""
+    count = f"{chosen.row.count} x " if chosen.row.count > 1 else ""
+    output.line(f"{planned.spec.name} on {chosen.row.provider}: {count}{chosen.row.gpu or 'your own hardware'}{where}")
+    for step in planned.plan.steps:
+        output.line(f"  {step.action} {step.subject}: {step.detail}")
+    if isinstance(price, dict):
+        when = "" if chosen.usd_per_hour == 0 else f" ({age(price['age_days'], stale=price['is_stale'])})"
+        output.line(
+            f"price: {usd(chosen.usd_per_hour)} USD per hour, "
+            f"{usd(chosen.usd_per_conversation_hour)} per conversation-hour{when}"
+        )
+    billing = billing_of(chosen.row.provider)
+    output.line(f"idle: {billing.idle}")
+    output.line(f"stopped: {billing.stopped}")
+    for finding in planned.findings:
+        output.line(f"{finding.level}: {finding.message}")
+        if finding.fix:
+            output.line(f"  fix: {finding.fix}")
+    refused = sum(one.refusal is not None for one in planned.considered)
+    output.line(f"chosen among {len(planned.considered)} offers, {refused} refused; nothing was done")
+
+
+def _show_calls(output: Output, calls: list[dict[str, object]]) -> None:
+    import json
+
+    for call in calls:
+        verb = call.get("method", "start")
+        argv = call.get("argv")
+        what = call.get("path") or (" ".join(map(str, argv)) if isinstance(argv, list) else "")
+        output.line(f"{call['resource']}: {verb} {what}")
+        for line in json.dumps(call["body"], indent=2).splitlines():
+            output.line(f"  {line}")
+    if not calls:
+        output.line("no calls are known yet: they come with the provider's adapter")

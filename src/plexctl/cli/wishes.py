@@ -1,0 +1,27 @@
+"""Flags that say which offers are asked for, shared by `gpus` and `plan`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Provider = Annotated[
+    str | None, typer.Option("--provider", "-p", metavar="NAME[,NAME]|auto", help="Where; all when left out.")
+]
+GpuFlag = Annotated[
+    str | None, typer.Option("--gpu", metavar="NAME|RANGE", help="Such as L40S, A100, or 24GB..48GB of memory.")
+]
+MaxPrice = Annotated[float | None, typer.Option("--max-price", metavar="USD", help="Highest price per hour.")]
+Region = Annotated[str | None, typer.Option("--region", help="Only there.")]
+
+
+def usd(price: float | None) -> str:
+    """Return a price for a table; `?` for one that nobody knows."""
+    return "?" if price is None else f"{price:.2f}"
+
+
+def age(days: int | None, *, stale: bool) -> str:
+    """Return an age for a table, marked when the price is stale."""
+    words = "no date" if days is None else f"{days} d"
+    return f"{words} stale" if stale else words

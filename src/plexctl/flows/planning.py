@@ -1,0 +1,229 @@
+"""`plan` and `gpus`: which offer, at what price, and what would be done; from the catalog, without network or keys.
+
+Hardware of the user's own is asked of its adapter, which looks at this machine; nothing else is asked of anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import NoReturn
+
+from msgspec import structs
+
+from plexctl.catalog import Catalog, Row, age_days, is_stale, load, today
+from plexctl.catalog.billing import billing_of
+from plexctl.catalog.judging import Judged, Kind, Refusal, judge, never, refusal
+from plexctl.catalog.wishes import Wish, check_region
+from plexctl.errors import NoCapacityError, PreflightError
+from plexctl.flows.session import Session
+from plexctl.gpus import cpu_offload_finding
+from plexctl.model import Finding, Level, Need, Plan
+from plexctl.registry import BUILT_IN
+from plexctl.spec import Spec
+
+_SHOWN = 12
+"""Offers that a refusal names on stderr; the document has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One offer and why not this one; None for what passed."""
+
+    judged: Judged
+    refusal: Refusal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would be done, and everything that was weighed."""
+
+    spec: Spec
+    chosen: Judged
+    plan: Plan
+    findings: list[Finding]
+    considered: list[Considered]
+    day: date
+
+
+def offers(session: Session, wish: Wish) -> tuple[Catalog, list[Judged], date]:
+    """Return the catalog, the offers that are as wished for, cheapest conversation first, and the day of the ages."""
+    catalog, day = load(session.home), today(session.environ, session.now())
+    check_region(wish, catalog)
+    judged = judge(catalog, wish, catalog.rows)
+    asked = [one for one in judged if (found := refusal(one, wish)) is None or found.kind is Kind.STOCK]
+    return catalog, sorted(asked, key=lambda one: one.by_price), day
+
+
+def plan(session: Session, spec: Spec, wish: Wish, *, force: bool = False) -> Planned:
+    """Choose an offer and lay out what would be done; touches nothing.
+
+    Raises PreflightError when what was asked for could never serve, NoCapacityError when nobody offers it; both say
+    why, offer by offer.
+    """
+    catalog, day = load(session.home), today(session.environ, session.now())
+    check_region(wish, catalog)
+    rows = [row for row in catalog.rows if row.provider in wish.providers]
+    judged = sorted(judge(catalog, wish, _looked_at(session, rows)), key=lambda one: one.preference)
+    considered = [Considered(one, _why_not(one, spec, wish, force=force)) for one in judged]
+    passed = [one.judged for one in considered if one.refusal is None]
+    if not passed:
+        _refuse(considered, wish, day)
+    chosen = passed[0]
+    spec = structs.replace(spec, provider=chosen.row.provider)
+    findings = [*_own_findings(session, spec, chosen), *_model_findings(chosen, spec, force=force)]
+    failed = [found for found in findings if found.level is Level.FAIL and not (force and found.check != "engine")]
+    if failed:
+        raise PreflightError(failed[0].message, hint=failed[0].fix, data={"findings": _dicts(findings)})
+    findings += price_findings(catalog, chosen, day)
+    laid_out, more = _lay_out(session, spec, chosen)
+    return Planned(spec, chosen, laid_out, findings + more, considered, day)
+
+
+def price_findings(catalog: Catalog, chosen: Judged, day: date) -> list[Finding]:
+    """Say what a reader must know of a price before believing it."""
+    row = chosen.row
+    if row.price == 0:
+        return [Finding("price", Level.OK, f"nothing is billed: {row.source}")]
+    age = age_days(row.as_of, day)
+    said = f"price of {row.as_of} ({age} days old), from {row.source}"
+    fix = "`plexctl catalog refresh` reads the provider's own"
+    found = []
+    if row.price is None:
+        found.append(Finding("price", Level.WARN, f"the price is unknown: {row.source}", fix))
+    elif is_stale(row.as_of, day):
+        found.append(Finding("price", Level.WARN, f"stale {said}", fix))
+    else:
+        found.append(Finding("price", Level.OK, said))
+    if chosen.is_converted:
+        rate = catalog.rates[row.currency]
+        words = f"{row.price:g} {row.currency} at {rate.usd:g} USD of {rate.as_of} ({rate.source})"
+        found.append(Finding("currency", Level.WARN, f"billed in {row.currency}: {words}"))
+    if row.note:
+        found.append(Finding("price-scope", Level.WARN, row.note))
+    failure = catalog.failures.get(row.provider)
+    if failure is not None:
+        found.append(Finding("catalog", Level.WARN, f"the refresh of {failure.at} failed: {failure.message}", fix))
+    return found
+
+
+def calls(plan: Plan) -> list[dict[str, object]]:
+    """Return what would be sent or started, one entry for each resource, from the plan's own bodies."""
+    shown: list[dict[str, object]] = []
+    for resource in plan.resources:
+        body = dict(resource.body)
+        call: dict[str, object] = {"resource": f"{resource.kind} {resource.name}"}
+        for key in ("method", "path", "argv"):
+            if key in body:
+                call[key] = body.pop(key)
+        shown.append({**call, "body": body})
+    return shown
+
+
+def _looked_at(session: Session, rows: Iterable[Row]) -> list[Row]:
+    """Return the rows, those of the user's own hardware with the GPU that an adapter sees there."""
+    seen = []
+    for row in rows:
+        if row.gpu is None and row.provider in BUILT_IN:
+            (offer,) = session.provider(row.provider).offers(Need())[:1]
+            seen.append(structs.replace(row, gpu=offer.gpu, source=offer.source))
+        else:
+            seen.append(row)
+    return seen
+
+
+def _why_not(judged: Judged, spec: Spec, wish: Wish, *, force: bool) -> Refusal | None:
+    serves = None if spec.engine == "echo" else never(judged, cpu_offload=spec.model.cpu_offload, force=force)
+    found = refusal(judged, wish)
+    return serves if found is None or (serves and found.kind is Kind.STOCK) else found
+
+
+def _refuse(considered: list[Considered], wish: Wish, day: date) -> NoReturn:
+    reasons = [_reason(one) for one in considered]
+    data = {"considered": [considered_dict(one, day) for one in considered]}
+    kinds = {one.refusal.kind for one in considered if one.refusal}
+    asked = [one for one in considered if one.refusal and one.refusal.kind is not Kind.WISH]
+    lines = reasons if not asked else [_reason(one) for one in asked]
+    more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+    words = "; ".join(lines[:_SHOWN]) + more
+    if Kind.NEVER in kinds and Kind.STOCK not in kinds:
+        raise PreflightError(
+            f"no offer can serve: {words}", hint="`plexctl gpus --real-time` lists what can", data=data
+        )
+    hint = "`plexctl gpus` lists all offers; ask for less, or for another provider"
+    named = f"no offer of {', '.join(wish.providers)} is what was asked for"
+    raise NoCapacityError(f"{named}: {words}" if words else named, hint=hint, data=data)
+
+
+def _reason(one: Considered) -> str:
+    row = one.judged.row
+    count = f"{row.count} x " if row.count > 1 else ""
+    return f"{row.provider} {count}{row.gpu or 'own hardware'} {one.refusal.reason if one.refusal else 'passes'}"
+
+
+def considered_dict(one: Considered, day: date) -> dict[str, object]:
+    """Return it as the JSON documents show it."""
+    shown = one.judged.to_dict(day)
+    kept = ("provider", "gpu", "count", "region", "price_usd_per_hour", "price_usd_per_conversation_hour", "as_of")
+    return {key: shown[key] for key in kept} | {"refused": None if one.refusal is None else one.refusal.reason}
+
+
+def _own_findings(session: Session, spec: Spec, chosen: Judged) -> list[Finding]:
+    """Return what the adapter of the user's own hardware finds there, as `deploy` would."""
+    if chosen.row.price != 0 or chosen.row.provider not in BUILT_IN:
+        return []
+    return session.provider(chosen.row.provider).preflight(spec)
+
+
+def _model_findings(chosen: Judged, spec: Spec, *, force: bool) -> list[Finding]:
+    found = chosen.assessment
+    if spec.engine == "echo":
+        return []
+    if found is None:
+        return [] if chosen.row.provider in BUILT_IN else [_unseen(chosen)]
+    more = [cpu_offload_finding(found.fit, force=force)] if spec.model.cpu_offload else []
+    return [*found.findings, *more]
+
+
+def _unseen(chosen: Judged) -> Finding:
+    message = f"which GPU a host of {chosen.row.provider} has is known only when its adapter looks"
+    return Finding("gpu-memory", Level.WARN, message, "run `plexctl doctor --gpu` there")
+
+
+def _lay_out(session: Session, spec: Spec, chosen: Judged) -> tuple[Plan, list[Finding]]:
+    provider = chosen.row.provider
+    if provider in BUILT_IN:
+        return session.provider(provider).plan(spec, chosen.offer), []
+    words = f"the steps and API calls of {provider} come with its adapter: this plan has the offer and its price"
+    empty = Plan(provider, spec.name, chosen.offer, steps=(), resources=(), secrets=spec.secrets)
+    return empty, [Finding("launch", Level.WARN, words, "deploy to local, or wait for the adapter")]
+
+
+def _dicts(findings: Iterable[Finding]) -> list[dict[str, object]]:
+    return [{"check": one.check, "level": one.level, "message": one.message, "fix": one.fix} for one in findings]
+
+
+def to_dict(planned: Planned) -> dict[str, object]:
+    """Return a plan as the JSON documents show it."""
+    chosen, laid_out = planned.chosen, planned.plan
+    shown = chosen.to_dict(planned.day)
+    price = {
+        "usd_per_hour": chosen.usd_per_hour,
+        "usd_per_conversation_hour": chosen.usd_per_conversation_hour,
+        "per_hour": chosen.row.price,
+        "currency": chosen.row.currency,
+        **{key: shown[key] for key in ("is_converted", "source", "as_of", "age_days", "is_stale")},
+    }
+    return {
+        "name": planned.spec.name,
+        "provider": laid_out.provider,
+        "steps": [{"action": one.action, "subject": one.subject, "detail": one.detail} for one in laid_out.steps],
+        "resources": [{"kind": one.kind, "name": one.name, "body": dict(one.body)} for one in laid_out.resources],
+        "secrets": list(laid_out.secrets),
+        "offer": shown,
+        "price": price,
+        "billing": billing_of(laid_out.provider).to_dict(),
+        "findings": _dicts(planned.findings),
+        "considered": [considered_dict(one, planned.day) for one in planned.considered],
+    }
