@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from plexctl import __version__
+from plexctl.gateway import gpu_check
 from plexctl.gateway.app import Gateway
 from plexctl.gateway.engines import engine_named
 from plexctl.gateway.frames import CloseCode
@@ -102,18 +103,27 @@ async def serve(settings: Settings, bound: socket.socket) -> None:
     await runner.setup()
     await web.SockSite(runner, bound, backlog=_BACKLOG).start()
     logbook.write("gateway", f"listening on {address_of(bound)}")
-    lives = [asyncio.create_task(supervisor.run()) for supervisor in gateway.supervisors]
+    life = asyncio.create_task(_run_engines(settings, gateway, logbook))
     # What is there now stays: the collector need not walk it in the middle of somebody's sentence.
     gc.freeze()
     why = await _until_end(settings, gateway, stop)
     logbook.write("gateway", f"draining: {why}")
     await _drain(settings, gateway, stop)
     await asyncio.gather(*(supervisor.stop() for supervisor in gateway.supervisors))
-    for life in lives:
-        life.cancel()
-    await asyncio.gather(*lives, return_exceptions=True)
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
     await runner.cleanup()
     logbook.write("gateway", "stopped")
+
+
+async def _run_engines(settings: Settings, gateway: Gateway, logbook: Logbook) -> None:
+    """Keep the engines alive, unless this GPU cannot hold them."""
+    reason = await gpu_check.refusal(settings.engine, logbook)
+    if reason is None:
+        await asyncio.gather(*(supervisor.run() for supervisor in gateway.supervisors))
+        return
+    for supervisor in gateway.supervisors:
+        supervisor.give_up(reason)
 
 
 def _signals() -> asyncio.Queue[str]:

@@ -75,13 +75,17 @@ class Supervisor:
             if self.on_death is not None:
                 self.on_death(self.name)
             if wait_s is None:
-                self.health = EngineHealth("failed", "given up", None, death.reason)
-                self._logbook.write("gateway", f"{self.name} failed: {death.reason}")
+                self.give_up(death.reason)
                 return
             self.restarts += 1
             self.health = EngineHealth("starting", f"again after: {death.reason}")
             self._logbook.write("gateway", f"{self.name} died: {death.reason}; again in {wait_s} s")
             await asyncio.sleep(wait_s)
+
+    def give_up(self, reason: str) -> None:
+        """Say that the engine will not be started any more, and why."""
+        self.health = EngineHealth("failed", "given up", None, reason)
+        self._logbook.write("gateway", f"{self.name} failed: {reason}")
 
     async def stop(self) -> None:
         """End the engine: SIGTERM, and SIGKILL after the grace (upstream lives on for minutes otherwise)."""

@@ -93,13 +93,11 @@ def predict(gpu: Gpu, checkpoint: Checkpoint = PERSONAPLEX_7B, measurements: Ite
 
     `measurements` are those that the user saved; our own are known without, and the newest on this GPU counts.
     """
-    measured = newest(gpu, (*our_measurements(), *measurements))
-    if measured is None:
-        ms = floor_ms(checkpoint.bytes_read_per_frame, gpu.bandwidth_gb_s) + CONSTANT_MS
-        read = f"{checkpoint.bytes_read_per_frame / 1e9:.1f} GB a frame at {gpu.bandwidth_gb_s:g} GB/s"
-        words = f"{read} and {CONSTANT_MS} ms that do not depend on memory (docs/gpus.md)"
-        return _prediction(ms, 1, "predicted", words)
-    engines = 1 if measured.engines_in_real_time is None else measured.engines_in_real_time
+    mine = measured_on(gpu, (*our_measurements(), *measurements))
+    if not mine:
+        return predict_unmeasured(gpu, checkpoint)
+    measured = mine[0]
+    engines = next((one.engines_in_real_time for one in mine if one.engines_in_real_time is not None), 1)
     other = checkpoint.bytes_read_per_frame - measured.bytes_read_per_frame
     if abs(other) <= _SAME_SHARE * measured.bytes_read_per_frame:
         return _prediction(measured.ms_per_frame, engines, "measured", f"{measured.source}, {measured.as_of}")
@@ -108,15 +106,25 @@ def predict(gpu: Gpu, checkpoint: Checkpoint = PERSONAPLEX_7B, measurements: Ite
     return _prediction(ms, min(engines, 1), "predicted", words)
 
 
+def predict_unmeasured(gpu: Gpu, checkpoint: Checkpoint = PERSONAPLEX_7B) -> Prediction:
+    """Return what arithmetic says, whatever was measured on this GPU."""
+    ms = floor_ms(checkpoint.bytes_read_per_frame, gpu.bandwidth_gb_s) + CONSTANT_MS
+    read = f"{checkpoint.bytes_read_per_frame / 1e9:.1f} GB a frame at {gpu.bandwidth_gb_s:g} GB/s"
+    words = f"{read} and {CONSTANT_MS} ms that do not depend on memory (docs/gpus.md)"
+    return _prediction(ms, 1, "predicted", words)
+
+
 def _prediction(ms: float, engines: int, basis: Literal["measured", "predicted"], source: str) -> Prediction:
     verdict = pace(ms)
     return Prediction(round(ms, 1), verdict, 0 if verdict is Pace.NO else engines, basis, source)
 
 
-def newest(gpu: Gpu, measurements: Sequence[Measurement]) -> Measurement | None:
-    """Return the newest measurement on this GPU, None without one; of one day the last one."""
-    mine = [one for one in measurements if gpu in matching(one.gpu)[:1]]
-    return max(mine, key=lambda one: one.as_of) if mine else None
+def measured_on(gpu: Gpu, measurements: Sequence[Measurement]) -> list[Measurement]:
+    """Return the measurements on this GPU, the newest first; of one day the last one."""
+    mine = [
+        one for one in reversed(measurements) if gpu.name in (one.gpu, *(row.name for row in matching(one.gpu)[:1]))
+    ]
+    return sorted(mine, key=lambda one: one.as_of, reverse=True)
 
 
 @cache
