@@ -16,6 +16,7 @@ from plexctl.errors import ConfigurationError, UsageError
 from plexctl.secret import Secret
 
 if TYPE_CHECKING:
+    from plexctl.licence import Token
     from plexctl.spec import Spec
 
 CONFIG_FILE = "plexctl.toml"
@@ -91,6 +92,16 @@ def with_implied_secrets(spec: Spec, environ: Mapping[str, str], given: Iterable
         implied.append(HUB_TOKEN_VARIABLE)
     named = dict.fromkeys([*spec.secrets, *given, *implied])
     return replace(spec, secrets=tuple(sorted(named)))
+
+
+def hub_token(environ: Mapping[str, str], file: Path | None, env_files: Iterable[Path]) -> Token | None:
+    """Return the Hugging Face token and where it was found (`plexctl.licence.tokens` has the order).
+
+    Raises ConfigurationError for a file that cannot be read, CredentialsError for what is no token.
+    """
+    from plexctl.licence import find_token
+
+    return find_token(environ, read_secret_file(file) if file else None, env_files)
 
 
 def secret_sources(options: Iterable[str]) -> dict[str, Path | None]:

@@ -99,7 +99,13 @@ COMMAND_LINE = (
     Row("deploy -p locla", 3, "configuration", "'locla'|did you mean 'local'|known providers"),
     Row("init -p modl", 3, "configuration", "unknown provider 'modl'"),
     Row("deploy -p local --engine ecko", 2, "usage", "engine: 'ecko' is not valid|did you mean 'echo'|personaplex"),
-    Row("deploy -p local --engine personaplex", 6, "preflight", "personaplex needs the Python|local.engine_python"),
+    Row(
+        "deploy -p local --engine personaplex",
+        6,
+        "preflight",
+        "personaplex needs the Python|local.engine_python",
+        env={"HF_HUB_OFFLINE": "1"},
+    ),
     Row(f"{DEPLOY} --port 0", 2, "usage", "gateway.port: must be at least 1, not 0"),
     Row(f"{DEPLOY} --port 65536", 2, "usage", "gateway.port: must be at most 65535, not 65536"),
     Row(f"{DEPLOY} --engines 0", 2, "usage", "gateway.engines: must be at least 1"),
@@ -212,5 +218,6 @@ ENGINES = (
         9,
         "unhealthy",
         "missing module|nothing of it is left",
+        env={"HF_HUB_OFFLINE": "1"},
     ),
 )

@@ -160,6 +160,19 @@ CATALOG = record(
 )
 NOT_DONE = record(name=TEXT, dry_run={"const": True}, changed={"const": False})
 
+LICENCE = record(
+    state={"const": "granted"},
+    repository=TEXT,
+    revision={"type": "string", "pattern": "^[0-9a-f]{40}$"},
+    account=TEXT_OR_NULL,
+    token_kind=TEXT_OR_NULL,
+    token_source=TEXT_OR_NULL,
+    licence=TEXT_OR_NULL,
+    files={"type": "array", "minItems": 2, "items": record(name=TEXT, bytes=WHOLE_OR_NULL)},
+    bytes=WHOLE_OR_NULL,
+    findings=FINDINGS,
+)
+
 DATA: dict[str, Schema] = {
     "version": record(version=TEXT),
     "help": record(help=TEXT),
@@ -168,6 +181,7 @@ DATA: dict[str, Schema] = {
     "plan": PLAN,
     "catalog": CATALOG,
     "doctor": record(findings=FINDINGS),
+    "check-license": LICENCE,
     "deploy": either(DEPLOYED, DRY_RUN),
     "list": record(deployments=rows(DEPLOYMENT)),
     "status": record(deployments=rows(DEPLOYMENT)),

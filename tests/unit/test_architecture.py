@@ -36,7 +36,7 @@ WIRES = {
     "socketserver",
 }
 SLOW = {"asyncio", "aiohttp", "websockets", "h11", "rich", "pydantic", "ssl", "sqlite3", "msgspec", "jinja2", "tomllib"}
-COMMAND_MODULES = {"deploy", "init", "logs", "operate", "probe"}
+COMMAND_MODULES = {"check_license", "deploy", "init", "logs", "operate", "probe"}
 
 
 @dataclass(frozen=True)

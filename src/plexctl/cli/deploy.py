@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from plexctl import config
-from plexctl.cli.options import ConfigFile, DryRun, Json, Secrets, TokenFile, Yes, seconds
-from plexctl.cli.sessions import open_session
+from plexctl.cli.options import ConfigFile, DryRun, EnvFiles, HubTokenFile, Json, Secrets, TokenFile, Yes, seconds
+from plexctl.cli.sessions import open_session, with_hub_token
 from plexctl.errors import UsageError
 from plexctl.flows import deploy as flow
 from plexctl.model import Level
@@ -39,6 +39,8 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     ] = None,
     secret: Secrets = None,
     token_file: TokenFile = None,
+    hf_token_file: HubTokenFile = None,
+    env_file: EnvFiles = None,
     probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Listen to it at the end.")] = True,  # noqa: FBT002
     yes: Yes = False,  # noqa: FBT002
     dry_run: DryRun = False,  # noqa: FBT002
@@ -69,9 +71,10 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     if spec.provider is None:
         raise UsageError("where to? No provider is named", hint="pass --provider local, or set it in plexctl.toml")
     sources = config.secret_sources(secret or [])
+    session, hub_token = with_hub_token(session, spec, sources, hf_token_file, env_file)
     spec = config.with_implied_secrets(spec, session.environ, sources)
     values = config.secret_values(spec.secrets, session.environ, sources)
-    prepared = flow.prepare(session, spec, values)
+    prepared = flow.prepare(session, spec, values, hub_token)
     for finding in prepared.findings:
         if finding.level is not Level.OK:
             output.note(f"{finding.level}: {finding.message}")

@@ -31,6 +31,12 @@ Secrets = Annotated[
 TokenFile = Annotated[
     Path | None, typer.Option("--token-file", metavar="FILE", help="Access token; also PLEXCTL_TOKEN.")
 ]
+HubTokenFile = Annotated[
+    Path | None, typer.Option("--hf-token-file", metavar="FILE", help="Hugging Face token; also HF_TOKEN.")
+]
+EnvFiles = Annotated[
+    list[Path] | None, typer.Option("--env-file", metavar="FILE", help="Look for the Hugging Face token here, too.")
+]
 
 
 def seconds(text: str | None, flag: str) -> float | None:

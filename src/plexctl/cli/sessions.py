@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plexctl import config
 from plexctl.errors import NotFoundError, UsageError
@@ -11,6 +13,10 @@ from plexctl.flows.session import Session, require
 from plexctl.identity import is_name
 from plexctl.output import Output
 from plexctl.secret import Secret
+
+if TYPE_CHECKING:
+    from plexctl.licence import Token
+    from plexctl.spec import Spec
 
 
 def open_session(output: Output, token_file: Path | None = None) -> Session:
@@ -23,7 +29,35 @@ def open_session(output: Output, token_file: Path | None = None) -> Session:
 
 def secrets_of(session: Session, names: Iterable[str], options: Iterable[str]) -> dict[str, Secret]:
     """Return the values of the named secrets, given the `--secret` options."""
-    return config.secret_values(names, session.environ, config.secret_sources(options))
+    sources, environ = config.secret_sources(options), session.environ
+    if config.HUB_TOKEN_VARIABLE in names and config.HUB_TOKEN_VARIABLE not in sources:
+        # It may have been found elsewhere when it was deployed.
+        environ = _with_token(environ, config.hub_token(environ, None, ()))
+    return config.secret_values(names, environ, sources)
+
+
+def with_hub_token(
+    session: Session,
+    spec: Spec,
+    sources: Mapping[str, Path | None],
+    file: Path | None = None,
+    env_files: Iterable[Path] | None = None,
+) -> tuple[Session, Token | None]:
+    """Return the session with the Hub's token as HF_TOKEN, wherever it was found, and the token; for weights only."""
+    from plexctl.flows.licence import PERSONAPLEX, engine_of
+    from plexctl.licence import Token
+
+    name = config.HUB_TOKEN_VARIABLE
+    if engine_of(session, spec) != PERSONAPLEX:
+        return session, None
+    if name in sources:
+        return session, Token(config.secret_values([name], session.environ, sources)[name], f"--secret {name}")
+    found = config.hub_token(session.environ, file, env_files or ())
+    return replace(session, environ=_with_token(session.environ, found)), found
+
+
+def _with_token(environ: Mapping[str, str], token: Token | None) -> dict[str, str]:
+    return {**environ, config.HUB_TOKEN_VARIABLE: token.value.reveal()} if token else dict(environ)
 
 
 def name_or_only(session: Session, name: str | None) -> str:

@@ -13,12 +13,14 @@ from msgspec import structs
 
 from plexctl.contract import Provider
 from plexctl.errors import InterruptedByUser, NoCapacityError, PlexError, PreflightError
+from plexctl.flows import licence
 from plexctl.flows.follow import end_of, follow_start, still_of_use
 from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.probing import check_talking
 from plexctl.flows.session import Session
 from plexctl.identity import new_id
 from plexctl.journal import Journal, Record, Wanted
+from plexctl.licence import Token
 from plexctl.locks import mutation_lock
 from plexctl.model import Finding, Level, Need, Offer, Plan, Ref
 from plexctl.secret import Secret
@@ -47,13 +49,14 @@ class Deployed:
     attempts: list[dict[str, object]]
 
 
-def prepare(session: Session, spec: Spec, secrets: Mapping[str, Secret]) -> Prepared:
-    """Check, choose an offer and plan; touches nothing.
+def prepare(session: Session, spec: Spec, secrets: Mapping[str, Secret], hub_token: Token | None = None) -> Prepared:
+    """Check, the licence first, choose an offer and plan; touches nothing.
 
-    Raises PreflightError for what could never work, NoCapacityError when no offer meets the need.
+    `hub_token` is the one that the server will get. Raises the errors of `plexctl.licence.errors`, PreflightError for
+    what could never work, NoCapacityError when no offer meets the need.
     """
     provider = session.provider(spec.provider or "", secrets)
-    findings = provider.preflight(spec)
+    findings = [*licence.preflight(session, spec, hub_token), *provider.preflight(spec)]
     failed = [finding for finding in findings if finding.level is Level.FAIL]
     if failed:
         raise PreflightError(failed[0].message, hint=failed[0].fix, data={"findings": dicts(findings)})
