@@ -138,8 +138,7 @@ def refusal(judged: Judged, wish: Wish) -> Refusal | None:
     """Return why an offer is not what was asked for or could not be had; None when it can."""
     row, found = judged.row, judged.assessment
     if found is None:
-        is_asked = wish.gpus is None and wish.min_vram_gib is None and not wish.real_time
-        return None if is_asked else Refusal(Kind.WISH, "which GPU it has is not known here")
+        return _unseen(wish)
     if not meant_by(found.gpu, wish):
         return Refusal(Kind.WISH, f"is not {wish.gpu_words}")
     if wish.min_vram_gib is not None and found.gpu.vram_gib < wish.min_vram_gib:
@@ -166,6 +165,13 @@ def never(judged: Judged, *, cpu_offload: bool, force: bool) -> Refusal | None:
         reason = next((one.message for one in found.findings if one.level is Level.FAIL), "it could never serve")
         return Refusal(Kind.NEVER, reason)
     return None
+
+
+def _unseen(wish: Wish) -> Refusal | None:
+    if wish.region is not None:
+        return Refusal(Kind.WISH, f"is not in {wish.region}: it is wherever you have it")
+    asks_nothing = wish.gpus is None and wish.min_vram_gib is None and not wish.real_time
+    return None if asks_nothing else Refusal(Kind.WISH, "which GPU it has is not known here")
 
 
 def _too_dear(judged: Judged, wish: Wish) -> Refusal | None:

@@ -6,9 +6,9 @@ import re
 
 import msgspec
 
-from plexctl.catalog.readers import Asked, get_json
+from plexctl.catalog.readers import Asked, get_json, refuse_cleartext
 from plexctl.catalog.rows import Row
-from plexctl.errors import ConfigurationError, CredentialsError, ProviderError
+from plexctl.errors import CredentialsError, ProviderError
 from plexctl.secret import Secret
 
 BASE = "https://cloud.lambda.ai/api/v1"
@@ -47,8 +47,7 @@ def read(asked: Asked) -> list[Row]:
     if not key:
         raise CredentialsError(f"{KEY_VARIABLE} is not set", hint=f"export {KEY_VARIABLE}")
     base = asked.environ.get(BASE_VARIABLE) or BASE
-    if not base.startswith(("https://", "http://127.", "http://localhost", "http://[::1]")):
-        raise ConfigurationError(f"{BASE_VARIABLE} must be https, except on the loopback")
+    refuse_cleartext(base, BASE_VARIABLE)
     body = get_json(f"{base.rstrip('/')}/instance-types", "Lambda's API", asked, Secret(key))
     try:
         items = msgspec.json.decode(body, type=_Answer).data

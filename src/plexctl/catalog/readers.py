@@ -7,6 +7,7 @@ provider; it is asked instead of all others.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -87,22 +88,26 @@ def get_json(url: str, source: str, asked: Asked, token: Secret | None = None) -
     return response.body
 
 
+def refuse_cleartext(url: str, variable: str) -> None:
+    """Raise ConfigurationError for a URL that is not https and not on the loopback."""
+    from plexctl.wire import Endpoint
+
+    endpoint = Endpoint.parse(url)
+    try:
+        is_loopback = endpoint.host == "localhost" or ipaddress.ip_address(endpoint.host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not endpoint.is_secure and not is_loopback:
+        raise ConfigurationError(f"{variable} must be https, except on the loopback", hint="use an https URL")
+
+
 def _read_feed(provider: str, template: str, asked: Asked) -> list[Row]:
     """Read `{"rows": [...]}`, in the catalog's own format, from the user's price source."""
     url = template.replace("{provider}", quote(provider, safe=""))
-    _check_scheme(url)
+    refuse_cleartext(url, FEED_VARIABLE)
     body = get_json(url, "the price source", asked)
     try:
         rows = msgspec.json.decode(body, type=Feed).rows
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProviderError(f"the price source's answer makes no sense: {str(error)[:200]}") from None
     return [row for row in rows if row.provider == provider]
-
-
-def _check_scheme(url: str) -> None:
-    from plexctl.wire import Endpoint
-
-    host = Endpoint.parse(url).host
-    is_loopback = host in {"localhost", "::1"} or host.startswith("127.")
-    if not url.startswith("https://") and not is_loopback:
-        raise ConfigurationError(f"{FEED_VARIABLE} must be https, except on the loopback", hint="use an https URL")

@@ -38,7 +38,7 @@ def plan(  # noqa: PLR0913 - a command's signature is its flags
     flags = {"name": name, "engine": engine, "model.cpu_offload": cpu_offload}
     spec = config.with_implied_secrets(config.load_spec(session.environ, flags, config_file), session.environ)
     wish = Wish(
-        providers=providers_of(provider or spec.provider),
+        providers=providers_of(spec.provider if provider is None else provider),
         gpu_words=gpu,
         gpus=gpus_of(gpu),
         max_price_usd_per_hour=positive(max_price, "--max-price"),
