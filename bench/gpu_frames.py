@@ -20,6 +20,7 @@ import types
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,7 @@ def stand_in(*names: str) -> None:
             import_module(name)
         except ImportError:
             module = types.ModuleType(name)
+            module.__spec__ = ModuleSpec(name, None)  # torch's tracer looks for it
             module.tqdm = lambda every, *_, **__: every  # type: ignore[attr-defined]
             sys.modules[name] = module
 
