@@ -41,9 +41,10 @@ def engine_of(session: Session, spec: Spec) -> str:
 def preflight(session: Session, spec: Spec, token: Token | None) -> list[Finding]:
     """Return what a deploy must know of the licence; empty for an engine without weights.
 
+    `token` is only ever given for one that has weights.
     Raises the error of `plexctl.licence.errors` that says what stands in the way.
     """
-    if engine_of(session, spec) != PERSONAPLEX:
+    if token is None and engine_of(session, spec) != PERSONAPLEX:
         return []
     if _SCRIPT in spec.env:
         words = f"not checked: {_SCRIPT} runs a server that is not NVIDIA's"

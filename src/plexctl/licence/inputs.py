@@ -28,7 +28,8 @@ def repository_name(text: str) -> str:
     if len(text) <= _LONGEST and _REPOSITORY.fullmatch(text) and not text.endswith((".git", ".", "-")):
         return text
     name = text.removeprefix(f"{WEBSITE}/").strip("/")
-    near = similar_repository(name) or (f"; did you mean {name!r}?" if _REPOSITORY.fullmatch(name) else "")
+    is_name = name != text and _REPOSITORY.fullmatch(name)
+    near = f"; did you mean {name!r}?" if is_name else similar_repository(name)
     raise UsageError(f"--repo {text[:120]!r} is no repository{near}", hint="write owner/name as the Hub does")
 
 
