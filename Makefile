@@ -44,6 +44,7 @@ test-real: $(VENV)/.dev ## Real voice servers, containers, other people's client
 
 bench: $(VENV)/.dev ## Figures of the documents, each compared in one run
 	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/plan.py
 	$(BIN)/python bench/gateway.py
 	$(BIN)/python bench/probe.py
 

@@ -3,108 +3,156 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.catalog.source import Source
 from tests.cli.failures import PLUGINS, plugins
 from tests.cli.process import Plexctl
 from tests.cli.schemas import check
+from tests.clouds.hub import Fault, Hub
+from tests.licence.world import CANARY, populate, token
 
 from plexctl.extras import Requirement, check_extras, parse_requirements, requirements, satisfies
 from plexctl.flows.doctor import check_clock
 from plexctl.model import Level
 from plexctl.side_by_side import ask_all
 
-TOKEN = "hf_canary0d0c7012"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def hub(source: Source) -> Source:
-    """Give a Hub that knows one token and shows the model's page."""
-    source.answers["/api/whoami-v2"] = (200, b'{"name": "somebody"}')
-    source.answers["/api/models/nvidia/personaplex-7b-v1"] = (200, b"{}")
-    return source
+def hub() -> Iterator[Hub]:
+    """Give a Hub with PersonaPlex and people in every standing."""
+    with Hub() as one:
+        populate(one)
+        yield one
 
 
-def findings(one: Plexctl, hub: Source, *argv: str, **env: str) -> tuple[int, dict[str, dict[str, Any]]]:
+def findings(
+    one: Plexctl, hub: Hub, who: str | None, *argv: str, env: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, dict[str, Any]]]:
     """Return the exit code and the findings by check."""
-    result = one("doctor", *argv, "--json", env={"HF_ENDPOINT": hub.url, **env})
+    surroundings = hub.environment | ({"HF_TOKEN": token(who)} if who else {}) | dict(env or {})
+    result = one("doctor", *argv, "--json", env=surroundings)
     data = check(result.document) if result.rc == 0 else result.data
-    assert TOKEN not in result.stdout + result.stderr
+    assert CANARY not in result.stdout + result.stderr
     return result.rc, {finding["check"]: finding for finding in data["findings"]}
 
 
-def test_all_is_well(plexctl: Plexctl, hub: Source) -> None:
-    """With a token that the Hub knows there is a finding for each check, none fails, and the exit code is 0."""
-    code, found = findings(plexctl, hub, HF_TOKEN=TOKEN)
+def test_all_is_well(plexctl: Plexctl, hub: Hub) -> None:
+    """With a token that may read the model there is a finding for each check, none fails, and the exit code is 0."""
+    code, found = findings(plexctl, hub, "ann")
     assert code == 0
-    assert list(found) == ["python", "extras", "container", "ssh", "hugging-face", "clock", "credentials-local"]
+    names = ["python", "extras", "container", "ssh", "hugging-face", "hub", "clock", "credentials-local"]
+    assert list(found) == names
     assert (found["hugging-face"]["level"], found["clock"]["level"]) == ("ok", "ok")
-    assert hub.asked[0][1]["authorization"] == f"Bearer {TOKEN}"
     assert not plexctl.home.exists()
-    words = plexctl.ok("doctor", env={"HF_ENDPOINT": hub.url, "HF_TOKEN": TOKEN}).stdout
-    assert "the Hub knows the token of HF_TOKEN" in words
+    words = plexctl.ok("doctor", env={**hub.environment, "HF_TOKEN": token("ann")}).stdout
+    assert "granted (token of ann, from HF_TOKEN)" in words
 
 
-def test_without_a_token_the_fix_is_named(plexctl: Plexctl, hub: Source) -> None:
-    """No token is a warning: not every deployment needs the gated weights."""
-    code, found = findings(plexctl, hub)
+def test_without_a_token_the_fix_is_named(plexctl: Plexctl, hub: Hub) -> None:
+    """No token is a warning: the engine that needs no weights needs none."""
+    code, found = findings(plexctl, hub, None)
     assert (code, found["hugging-face"]["level"]) == (0, "warn")
-    assert "https://huggingface.co/settings/tokens" in found["hugging-face"]["fix"]
+    assert "https://huggingface.co" in found["hugging-face"]["fix"]
 
 
-@pytest.mark.parametrize(
-    ("status", "words"), [(401, "refuses the token of HF_TOKEN"), (503, "the Hub fails: HTTP 503")]
-)
-def test_a_token_that_is_refused_fails(plexctl: Plexctl, hub: Source, status: int, words: str) -> None:
-    """A Hub that refuses or fails is exit code 6, with the fix, and all other findings beside it."""
-    hub.answers["/api/whoami-v2"] = (status, b"{}")
-    code, found = findings(plexctl, hub, HF_TOKEN=TOKEN)
+@pytest.mark.parametrize("who", ["bob", "pat", "rex", "expired", "narrow", "nobody"])
+def test_a_token_that_may_not_fails(plexctl: Plexctl, hub: Hub, who: str) -> None:
+    """Whatever stands between the token and the weights is exit code 6, with its fix and all other findings."""
+    code, found = findings(plexctl, hub, who)
     assert (code, found["hugging-face"]["level"]) == (6, "fail")
-    assert words in found["hugging-face"]["message"]
     assert found["hugging-face"]["fix"]
     assert found["python"]["level"] == "ok"
 
 
-def test_a_hub_that_hangs_does_not_hold_it_up(plexctl: Plexctl, hub: Source) -> None:
+def test_a_hub_that_hangs_does_not_hold_it_up(plexctl: Plexctl, hub: Hub) -> None:
     """Without an answer the finding says so within the deadline, and the others are there."""
-    hub.hang = {"/api/models/nvidia/personaplex-7b-v1"}
+    hub.fail(Fault(delay_s=30))
     begun = time.monotonic()
-    code, found = findings(plexctl, hub)
+    code, found = findings(plexctl, hub, "ann")
     assert time.monotonic() - begun < 12
     assert (code, found["hugging-face"]["level"], found["clock"]["level"]) == (6, "fail", "warn")
     assert found["ssh"]
 
 
-def test_tools_that_are_missing_are_named(plexctl: Plexctl, hub: Source) -> None:
+def test_a_wrong_clock_is_found(plexctl: Plexctl, hub: Hub) -> None:
+    """A Hub that is a day ahead of this machine says that this clock is slow, and that fails."""
+    told = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+    answer = f"HTTP/1.1 404 Not Found\r\nDate: {told}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    hub.fail(Fault(raw=answer.encode()))
+    code, found = findings(plexctl, hub, "ann")
+    assert (code, found["clock"]["level"], " slow" in found["clock"]["message"]) == (6, "fail", True)
+
+
+def test_a_token_file_that_is_not_there_is_a_finding(plexctl: Plexctl, hub: Hub) -> None:
+    """What is wrong with the settings is one finding among the others."""
+    code, found = findings(plexctl, hub, None, "--hf-token-file", "none")
+    assert (code, "No such file" in found["hugging-face"]["message"]) == (6, True)
+    assert found["clock"]["level"] == "ok"
+
+
+def test_a_gpu_that_is_not_there(plexctl: Plexctl, hub: Hub) -> None:
+    """`--gpu` with a Python without torch says what to install; other findings stay."""
+    code, found = findings(plexctl, hub, "ann", "--gpu", "--engine-python", sys.executable)
+    assert (code, found["gpu-torch"]["level"]) == (6, "fail")
+    assert "plexctl[gpu]" in found["gpu-torch"]["fix"]
+    code, found = findings(plexctl, hub, "ann", "--gpu", env={"PLEXCTL_ENGINE_PYTHON": "/nonexistent"})
+    assert (code, "/nonexistent" in found["gpu"]["message"]) == (6, True)
+
+
+def test_a_gpu_that_answers(plexctl: Plexctl, hub: Hub) -> None:
+    """What the probe of another Python prints becomes findings: device, kernels, memory, bandwidth, real time."""
+    told = {
+        "torch": "2.11.0+cu130",
+        "torch_cuda": "13.0",
+        "name": "NVIDIA H200",
+        "compute_capability": "9.0",
+        "driver_cuda": "13.0",
+        "total_bytes": 150_109_028_352,
+        "free_bytes": 149_000_000_000,
+        "has_kernels": True,
+        "bandwidth_gb_s": 4240.0,
+        "bandwidth_s": 0.6,
+    }
+    python = plexctl.work / "python"
+    python.write_text(f"#!/bin/sh\necho '{json.dumps(told)}'\n")
+    python.chmod(0o755)
+    code, found = findings(plexctl, hub, "ann", "--gpu", "--engine-python", str(python))
+    assert code == 0
+    assert {"gpu-device", "gpu-kernels", "gpu-memory", "gpu-bandwidth", "gpu-real-time"} <= set(found)
+    assert "engines in real time: 2" in found["gpu-real-time"]["message"]
+
+
+def test_tools_that_are_missing_are_named(plexctl: Plexctl, hub: Hub) -> None:
     """Without docker, podman and ssh on the path there are two warnings with what to install."""
-    code, found = findings(plexctl, hub, PATH="/nonexistent")
+    code, found = findings(plexctl, hub, "ann", env={"PATH": "/nonexistent"})
     assert (code, found["container"]["level"], found["ssh"]["level"]) == (0, "warn", "warn")
     assert "docker or podman" in found["container"]["fix"]
     assert "openssh-client" in found["ssh"]["fix"]
 
 
-def test_a_container_engine_that_does_not_answer(plexctl: Plexctl, hub: Source) -> None:
+def test_a_container_engine_that_does_not_answer(plexctl: Plexctl, hub: Hub) -> None:
     """An engine that is installed and fails is told from one that is missing."""
     tools = plexctl.work / "bin"
     tools.mkdir()
     (tools / "docker").write_text("#!/bin/sh\nexit 1\n")
     (tools / "docker").chmod(0o755)
-    _, found = findings(plexctl, hub, PATH=f"{tools}")
+    _, found = findings(plexctl, hub, "ann", env={"PATH": f"{tools}"})
     assert "docker is installed and does not answer" in found["container"]["message"]
     (tools / "docker").write_text("#!/bin/sh\necho 27.1\n")
-    _, found = findings(plexctl, hub, PATH=f"{tools}")
+    _, found = findings(plexctl, hub, "ann", env={"PATH": f"{tools}"})
     assert (found["container"]["level"], found["container"]["message"]) == ("ok", "docker 27.1")
 
 
-def test_other_peoples_adapters_check_their_credentials(plexctl: Plexctl, hub: Source) -> None:
+def test_other_peoples_adapters_check_their_credentials(plexctl: Plexctl, hub: Hub) -> None:
     """An adapter's own `check_credentials` is called; one whose package is missing, or that breaks, is a finding."""
     plugins(plexctl)
     (plexctl.work / "empty_provider.py").write_text(
@@ -112,7 +160,7 @@ def test_other_peoples_adapters_check_their_credentials(plexctl: Plexctl, hub: S
         "class Empty:\n    name = 'empty'\n    def __init__(self, context): pass\n"
         "    def check_credentials(self): return Finding('credentials-empty', Level.FAIL, 'refused', 'log in')\n"
     )
-    code, found = findings(plexctl, hub, **PLUGINS)
+    code, found = findings(plexctl, hub, "ann", env=PLUGINS)
     assert code == 6
     assert found["credentials-empty"]["fix"] == "log in"
     assert "no_such_package" in found["credentials-ghost"]["message"]

@@ -36,7 +36,9 @@ WIRES = {
     "socketserver",
 }
 SLOW = {"asyncio", "aiohttp", "websockets", "h11", "rich", "pydantic", "ssl", "sqlite3", "msgspec", "jinja2", "tomllib"}
-COMMAND_MODULES = {"check_license", "deploy", "init", "logs", "operate", "probe"}
+COMMAND_MODULES = {
+    *("catalog", "check_license", "deploy", "doctor", "gpus", "init", "logs", "operate", "plan", "probe"),
+}
 
 
 @dataclass(frozen=True)

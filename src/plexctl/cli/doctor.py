@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from plexctl.cli.options import Json
+from plexctl import config
+from plexctl.cli.options import EnvFiles, HubTokenFile, Json
 from plexctl.cli.sessions import open_session
 from plexctl.flows import doctor as flow
 from plexctl.output import Output
 
 
 def doctor(
-    gpu: Annotated[bool, typer.Option("--gpu", help="Measure this machine's GPU too (needs the extra gpu).")] = False,  # noqa: FBT002
+    gpu: Annotated[bool, typer.Option("--gpu", help="Measure this machine's GPU too.")] = False,  # noqa: FBT002
+    engine_python: Annotated[
+        Path | None, typer.Option("--engine-python", help="Python with torch that measures; the settings' own.")
+    ] = None,
+    hf_token_file: HubTokenFile = None,
+    env_file: EnvFiles = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Check this machine, its keys and what reaches it; say how to mend each."""
     output = Output(as_json)
-    findings = flow.examine(open_session(output), gpu=gpu)
+    session = open_session(output)
+    hub_token = partial(config.hub_token, session.environ, hf_token_file, env_file or ())
+    python = _python(session.environ, engine_python) if gpu else None
+    findings = flow.examine(session, hub_token, python)
     for finding in findings:
         output.line(f"{finding.level:<4}  {finding.check:<20}  {finding.message}")
         if finding.fix:
             output.line(f"      {'':<20}  fix: {finding.fix}")
     flow.verdict(findings)
     output.document("doctor", {"findings": flow.dicts(findings)})
+
+
+def _python(environ: Mapping[str, str], chosen: Path | None) -> str:
+    """Return the Python that has torch: as named, as set, or this one, which the extra gpu gives it to."""
+    if chosen is not None:
+        return str(chosen)
+    return config.load_spec(environ, {}).local.engine_python or sys.executable

@@ -9,49 +9,49 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from plexctl.errors import PlexError, PreflightError
 from plexctl.extras import check_extras, requirements
 from plexctl.flows.session import Session
 from plexctl.model import Finding, Level
-from plexctl.secret import Secret
 from plexctl.side_by_side import ask_all
 from plexctl.spec import DEFAULT_REPOSITORY
 
+if TYPE_CHECKING:
+    from plexctl.licence import Token
+
 DEADLINE_S = 8.0
 """For all checks together."""
-GPU_DEADLINE_S = 60.0
+GPU_DEADLINE_S = 125.0
 """For measuring a GPU, which loads torch first."""
 _TOOL_LIMIT_S = 4.0
 _HUB_LIMIT_S = 5.0
-_HUB = "https://huggingface.co"
 _CLOCK_WARN_S = 30.0
 _CLOCK_FAIL_S = 300.0
 """Signed requests of clouds are refused beyond five minutes."""
-_REFUSED = (401, 403)
-_OK = 200
 _ENGINES = ("docker", "podman")
-_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_API_KEY")
 
 Check = Callable[[], list[Finding]]
 
 
-def examine(session: Session, *, gpu: bool = False, deadline_s: float | None = None) -> list[Finding]:
-    """Return all findings, in a fixed order, within the deadline."""
+def examine(session: Session, hub_token: Callable[[], Token | None], gpu_python: str | None = None) -> list[Finding]:
+    """Return all findings, in a fixed order, within the deadline; with `gpu_python` its GPU is measured too."""
     checks: dict[str, Check] = {
         "python": check_python,
         "extras": lambda: check_extras(requirements()),
         "container": partial(check_container, session.environ),
         "ssh": partial(check_ssh, session.environ),
-        "hugging-face": partial(check_hub, session),
+        "hugging-face": partial(check_hub, session.environ, hub_token),
+        "clock": partial(compare_clock, session),
         **{f"credentials-{name}": partial(_check_provider, session, name) for name in _providers()},
     }
-    if gpu:
-        checks["gpu"] = check_gpu
-    limit_s = deadline_s or (GPU_DEADLINE_S if gpu else DEADLINE_S)
-    answers = ask_all(checks, limit_s)
+    if gpu_python is not None:
+        checks["gpu"] = partial(check_gpu, session, gpu_python)
+    answers = ask_all(checks, DEADLINE_S if gpu_python is None else GPU_DEADLINE_S)
     return [finding for name, answer in answers.items() for finding in _findings(name, answer)]
 
 
@@ -99,20 +99,28 @@ def check_ssh(environ: Mapping[str, str]) -> list[Finding]:
     return [Finding("ssh", Level.OK, words or "an ssh client is installed")]
 
 
-def check_hub(session: Session) -> list[Finding]:
-    """Ask the Hub who the token is, or whether the model's page is there; its answer also tells the time."""
+def check_hub(environ: Mapping[str, str], hub_token: Callable[[], Token | None]) -> list[Finding]:
+    """Ask the Hub how it stands between the token and the model. No token is a warning: `echo` needs none."""
+    from plexctl.flows import licence
+    from plexctl.licence import State
+
+    report = licence.ask(licence.question(environ, DEFAULT_REPOSITORY, None, hub_token()), _HUB_LIMIT_S)
+    first, *rest = report.findings
+    level = Level.WARN if report.state in (State.NO_TOKEN, State.OFFLINE) else first.level
+    return [replace(first, check="hugging-face", level=level), *rest]
+
+
+def compare_clock(session: Session) -> list[Finding]:
+    """Ask the Hub for the time: any answer of a web server tells it."""
+    from plexctl.licence import inputs
     from plexctl.wire import WireError, fetch
 
-    base = (session.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
-    source, token = next(((name, value) for name in _TOKENS if (value := session.environ.get(name))), ("", None))
-    url = f"{base}/api/whoami-v2" if token else f"{base}/api/models/{DEFAULT_REPOSITORY}"
+    url = f"{inputs.endpoint(session.environ)}/api/models/{DEFAULT_REPOSITORY}"
     try:
-        answer = fetch(url, token=Secret(token) if token else None, timeout_s=_HUB_LIMIT_S)
-    except WireError as error:
-        fix = "check the network and HF_ENDPOINT"
-        clock = Finding("clock", Level.WARN, "not compared: nobody told the time", "check it against another clock")
-        return [Finding("hugging-face", Level.FAIL, f"the Hub cannot be reached: {error.message}", fix), clock]
-    return [_hub_finding(answer.status, source), check_clock(answer.headers.get("date"), session.now())]
+        told = fetch(url, timeout_s=_HUB_LIMIT_S).headers.get("date")
+    except WireError:
+        told = None
+    return [check_clock(told, session.now())]
 
 
 def check_clock(told: str | None, now: float) -> Finding:
@@ -128,29 +136,11 @@ def check_clock(told: str | None, now: float) -> Finding:
     return Finding("clock", level, words, "let NTP set it: signed requests are refused when it is wrong")
 
 
-def check_gpu() -> list[Finding]:
-    """Measure this machine's GPU; only this needs torch."""
-    from plexctl import gpus
+def check_gpu(session: Session, python: str) -> list[Finding]:
+    """Measure this machine's GPU with a Python that has torch."""
+    from plexctl.gpus import device_findings, probe_device, saved_measurements
 
-    probe = getattr(gpus, "probe_device", None)
-    if probe is None:
-        return [Finding("gpu", Level.WARN, "this plexctl cannot measure a GPU", "upgrade plexctl")]
-    return list(probe().findings)
-
-
-def _hub_finding(status: int, source: str) -> Finding:
-    if status == _OK and source:
-        return Finding("hugging-face", Level.OK, f"the Hub knows the token of {source}")
-    if status == _OK:
-        words = "the Hub answers; no token is set, and the model is gated"
-        return Finding(
-            "hugging-face", Level.WARN, words, "export HF_TOKEN, from https://huggingface.co/settings/tokens"
-        )
-    if status in _REFUSED and source:
-        fix = "make a new one at https://huggingface.co/settings/tokens"
-        return Finding("hugging-face", Level.FAIL, f"the Hub refuses the token of {source}: HTTP {status}", fix)
-    fix = "see https://status.huggingface.co, and check HF_ENDPOINT"
-    return Finding("hugging-face", Level.FAIL, f"the Hub fails: HTTP {status}", fix)
+    return list(device_findings(probe_device(python), measurements=saved_measurements(session.home)))
 
 
 def _providers() -> list[str]:

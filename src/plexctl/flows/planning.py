@@ -18,13 +18,15 @@ from plexctl.catalog.judging import Judged, Kind, Refusal, judge, never, refusal
 from plexctl.catalog.wishes import Wish, check_region
 from plexctl.errors import NoCapacityError, PreflightError
 from plexctl.flows.session import Session
-from plexctl.gpus import cpu_offload_finding
+from plexctl.gpus import cpu_offload_finding, saved_measurements
 from plexctl.model import Finding, Level, Need, Plan
 from plexctl.registry import BUILT_IN
 from plexctl.spec import Spec
 
 _SHOWN = 12
 """Offers that a refusal names on stderr; the document has them all."""
+
+_LICENCE = Finding("licence", Level.OK, "not asked for: a plan asks nobody", "`plexctl check-license` asks the Hub")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def offers(session: Session, wish: Wish) -> tuple[Catalog, list[Judged], date]:
     """Return the catalog, the offers that are as wished for, cheapest conversation first, and the day of the ages."""
     catalog, day = load(session.home), today(session.environ, session.now())
     check_region(wish, catalog)
-    judged = judge(catalog, wish, catalog.rows)
+    judged = judge(catalog, wish, catalog.rows, saved_measurements(session.home))
     asked = [one for one in judged if (found := refusal(one, wish)) is None or found.kind is Kind.STOCK]
     return catalog, sorted(asked, key=lambda one: one.by_price), day
 
@@ -65,7 +67,8 @@ def plan(session: Session, spec: Spec, wish: Wish, *, force: bool = False) -> Pl
     catalog, day = load(session.home), today(session.environ, session.now())
     check_region(wish, catalog)
     rows = [row for row in catalog.rows if row.provider in wish.providers]
-    judged = sorted(judge(catalog, wish, _looked_at(session, rows)), key=lambda one: one.preference)
+    saved = saved_measurements(session.home)
+    judged = sorted(judge(catalog, wish, _looked_at(session, rows), saved), key=lambda one: one.preference)
     considered = [Considered(one, _why_not(one, spec, wish, force=force)) for one in judged]
     passed = [one.judged for one in considered if one.refusal is None]
     if not passed:
@@ -181,9 +184,9 @@ def _model_findings(chosen: Judged, spec: Spec, *, force: bool) -> list[Finding]
     if spec.engine == "echo":
         return []
     if found is None:
-        return [] if chosen.row.provider in BUILT_IN else [_unseen(chosen)]
+        return [] if chosen.row.provider in BUILT_IN else [_unseen(chosen), _LICENCE]
     more = [cpu_offload_finding(found.fit, force=force)] if spec.model.cpu_offload else []
-    return [*found.findings, *more]
+    return [*found.findings, *more, _LICENCE]
 
 
 def _unseen(chosen: Judged) -> Finding:
