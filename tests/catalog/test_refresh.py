@@ -12,6 +12,8 @@ from tests.catalog.source import Source, row
 from tests.cli.process import Plexctl
 from tests.cli.schemas import check
 
+from plexctl.catalog.lambda_prices import gpu_of
+
 DAY = {"SOURCE_DATE_EPOCH": "1795219200"}  # 2026-11-21
 KEY = "canary-lambda-2c71"
 
@@ -59,6 +61,7 @@ BAD = {
     "wrong types": (200, b'{"rows": [{"provider": "modal", "gpu": "L40S", "price": "cheap"}]}'),
     "negative": (200, json.dumps({"rows": [row("modal", "L40S", -1.0)]}).encode()),
     "no source": (200, b'{"rows": [{"provider": "modal", "gpu": "L40S", "price": 1.0, "as_of": "2026-11-21"}]}'),
+    "unknown GPU": (200, json.dumps({"rows": [row("modal", "Voodoo 2", 1.0)]}).encode()),
     "nothing": (200, b'{"rows": []}'),
     "deep": (200, b"[" * 100_000),
     "long": (200, b'{"rows": [' + b" " * 1_100_000 + b"]}"),
@@ -81,6 +84,14 @@ def test_a_provider_that_fails_keeps_its_old_rows_marked(plexctl: Plexctl, sourc
     assert "! modal: the refresh of 2026-11-21 failed, so these are older" in shown
     planned = check(plexctl.ok("plan", "-p", "modal", "--json", env=DAY).document)
     assert "catalog" in {finding["check"] for finding in planned["findings"]}
+
+
+def test_gpus_get_their_own_names(plexctl: Plexctl, source: Source) -> None:
+    """A provider's spelling becomes plexctl's, other providers' rows and GPUs that nobody knows are left out."""
+    rows = [row("runpod", "NVIDIA GeForce RTX 4090", 0.5), row("runpod", "Voodoo 2", 0.1), row("vast", "L4", 0.2)]
+    source.rows("runpod", *rows)
+    assert refresh(plexctl, source, "-p", "runpod")["runpod"]["rows"] == 1
+    assert [offer["gpu"] for offer in offers(plexctl, "runpod")] == ["RTX 4090"]
 
 
 def test_a_renewal_takes_the_mark_away(plexctl: Plexctl, source: Source) -> None:
@@ -145,7 +156,8 @@ def test_lambda_reads_its_api(plexctl: Plexctl, source: Source) -> None:
 
     def item(name: str, cents: int, gpus: int, *regions: str) -> dict[str, object]:
         specs = {"vcpus": 30, "memory_gib": 200, "storage_gib": 512, "gpus": gpus}
-        kind = {"name": name, "description": name, "price_cents_per_hour": cents, "specs": specs}
+        said = {"description": name, "gpu_description": name}
+        kind = {"name": name, **said, "price_cents_per_hour": cents, "specs": specs}
         places = [{"name": region, "description": region} for region in regions]
         return {"instance_type": kind, "regions_with_capacity_available": places}
 
@@ -198,3 +210,24 @@ def test_no_key_and_no_price_travels_in_the_clear(plexctl: Plexctl, env: dict[st
     assert (result.rc, result.data["providers"][0]["outcome"]) == (8, "failed")
     assert words in result.data["providers"][0]["message"]
     assert KEY not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu"),
+    [
+        ("gpu_1x_a10", "A10"),
+        ("gpu_8x_a100_80gb_sxm4", "A100 80GB SXM"),
+        ("gpu_1x_a100_sxm4", "A100 40GB"),
+        ("gpu_8x_h100_sxm5", "H100 SXM"),
+        ("gpu_1x_h100_pcie", "H100 PCIe"),
+        ("gpu_2x_a6000", "RTX A6000"),
+        ("gpu_1x_rtx6000", "Quadro RTX 6000"),
+        ("gpu_1x_gh200", "GH200"),
+        ("gpu_8x_b200_sxm6", "B200"),
+        ("gpu_1x_of_next_year", None),
+        ("cpu_4x_general", None),
+    ],
+)
+def test_lambdas_words_for_gpus(name: str, gpu: str | None) -> None:
+    """An instance type of any count is the GPU that it has; one that nobody knows is none."""
+    assert gpu_of(name) == gpu

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader
 import plexctl
 import plexctl_providers
 import plexctl_templates
+from plexctl.catalog import snapshot
 from plexctl.example import example_toml
 from plexctl.registry import names, provider_class
 from plexctl.voice import Recording
@@ -27,6 +28,7 @@ answer = {
     "rendered": example_toml("local"),
     "voice_s": Recording.from_ogg(files("plexctl.probe").joinpath("voice.opus").read_bytes()).duration_s,
     "pages": [name for name in ("index.html", "login.html") if files("plexctl.gateway").joinpath(name).is_file()],
+    "priced": sorted({row.provider for row in snapshot().rows}),
     "typed": [part.__name__ for part in (plexctl, plexctl_providers) if files(part).joinpath("py.typed").is_file()],
     "folders": [str(Path(part.__file__ or "").parent) for part in (plexctl, plexctl_providers, plexctl_templates)],
 }

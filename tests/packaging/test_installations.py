@@ -18,6 +18,7 @@ from tests.packaging.conftest import ROOT, Distributions, Installation, clean_en
 
 from plexctl import __version__
 from plexctl.registry import BUILT_IN
+from plexctl.spec import PROVIDERS
 
 EXTRAS = ["all", "audio", "cloudrun", "docker", "gpu", "modal", "ovh", "runpod", "ssh", "vast"]
 needs_pip = pytest.mark.skipif(find_spec("pip") is None, reason="no pip here (made by uv)")
@@ -43,6 +44,7 @@ def check_whole(found: dict[str, Any], place: Path) -> None:
     assert tomllib.loads(found["rendered"])["provider"] == "local"
     assert found["voice_s"] > 3
     assert found["pages"] == ["index.html", "login.html"]
+    assert found["priced"] == sorted(PROVIDERS)
     assert found["typed"] == ["plexctl", "plexctl_providers"]
 
 

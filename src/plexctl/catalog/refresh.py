@@ -8,10 +8,13 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
+from msgspec import structs
+
 from plexctl.catalog import store
 from plexctl.catalog.readers import FEED_VARIABLE, Asked, NoReader, reader_of
 from plexctl.catalog.rows import Catalog, Failure, Row
-from plexctl.errors import CredentialsError, PlexError
+from plexctl.errors import CredentialsError, PlexError, ProviderError
+from plexctl.gpus import matching
 from plexctl.side_by_side import ask_all
 
 DEADLINE_S = 15.0
@@ -54,7 +57,12 @@ def refresh(
 
 
 def _read(provider: str, asked: Asked) -> list[Row]:
-    return reader_of(provider, asked.environ)(asked)
+    """Return a provider's rows, each GPU by plexctl's own name; those of GPUs that it does not know are left out."""
+    rows = reader_of(provider, asked.environ)(asked)
+    named = [(row, matching(row.gpu, provider) if row.gpu else ()) for row in rows]
+    if rows and not any(found for _, found in named):
+        raise ProviderError(f"its source names no GPU that plexctl knows, such as {rows[0].gpu}")
+    return [structs.replace(row, gpu=found[0].name) for row, found in named if found]
 
 
 def _outcome(name: str, answer: list[Row] | Exception, before: list[Row], environ: Mapping[str, str]) -> Outcome:
