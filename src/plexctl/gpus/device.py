@@ -131,7 +131,7 @@ def device_findings(
         fix = "check the driver with nvidia-smi, and that the container sees the GPU"
         return (Finding("gpu-device", Level.FAIL, f"no usable GPU: {device.problem}", fix),)
     driver = f", driver {device.driver}" if device.driver else ""
-    words = f"{device.name} (sm_{device.compute_capability}), CUDA {device.driver_cuda}{driver}"
+    words = f"{device.name}, compute capability {device.compute_capability}, CUDA {device.driver_cuda}{driver}"
     findings = [Finding("gpu-device", Level.OK, words), _kernels(device), _free(device, checkpoint)]
     prediction = predict_device(device, checkpoint, measurements)
     if device.bandwidth_gb_s is not None:
