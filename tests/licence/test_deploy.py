@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.cli.process import Plexctl, Result
+from tests.cli.process import Plexctl, Result, environ_of
 from tests.clouds.hub import Fault, Hub
 from tests.licence.world import CANARY, PAGE, token
 
@@ -122,6 +122,19 @@ def test_the_granted_token_reaches_the_server(source: str, hub: Hub, plexctl: Pl
     failed = deploy(plexctl, hub, *common, **env)
     assert (failed.rc, failed.document["error"]["code"]) == (9, "unhealthy")
     assert seen.read_text() == token("ann")
+
+
+def test_a_start_finds_the_token_where_a_deploy_does(hub: Hub, plexctl: Plexctl) -> None:
+    """What was deployed with a token comes back with one from any of the places, and says so when there is none."""
+    echo = ("deploy", "-p", "local", "--no-probe", "--engine", "echo", "--secret", "HF_TOKEN")
+    assert deploy(plexctl, hub, *echo, HF_TOKEN=token("ann")).rc == 0
+    plexctl.ok("stop")
+    missing = plexctl("start", "--json")
+    assert (missing.rc, "HF_TOKEN is not set" in missing.document["error"]["message"]) == (3, True)
+    login = written(plexctl.work / "hf" / "token", token("ann")).parent
+    assert plexctl("start", "--json", env={"HF_HOME": str(login)}).rc == 0
+    mark = f"HF_TOKEN={token('ann')}".encode()
+    assert any(mark in environ_of(pid).split(b"\0") for pid in plexctl.processes())
 
 
 def test_a_hub_that_fails_is_not_a_licence_that_is_missing(hub: Hub, plexctl: Plexctl) -> None:

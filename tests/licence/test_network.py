@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import time
 from collections.abc import Iterator
@@ -54,6 +55,21 @@ def test_what_is_no_hub_grants_nothing(fault: Fault, hub: Hub, plexctl: Plexctl)
         assert result.document["error"]["code"] in {"hub_failing", "hub_unreachable", "hub_slow", "hub_refused"}, (
             result.document
         )
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [({}, b" " * 20_000_000), ({"Content-Encoding": "gzip"}, gzip.compress(bytes(200_000_000), 1))],
+    ids=["a long answer", "an answer that unpacks to 200 MB"],
+)
+def test_an_answer_beyond_reason_is_not_taken_in(
+    headers: dict[str, str], body: bytes, hub: Hub, plexctl: Plexctl
+) -> None:
+    """A body far larger than any of the Hub's, or one that would unpack to that, is refused unread."""
+    hub.fail(Fault("GET", 200, JSON | headers, body))
+    found = ask(plexctl, hub, "ann", "--json").data["findings"]
+    warned = [finding["message"] for finding in found if finding["level"] == "warn"]
+    assert len([message for message in warned if "NotAHubError" in message]) == 2
 
 
 def test_a_server_that_repeats_the_token_is_not_repeated(hub: Hub, plexctl: Plexctl) -> None:

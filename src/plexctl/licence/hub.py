@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from plexctl.licence.deadline import run
@@ -33,11 +33,11 @@ _SIGNS_OF_LIFE = ("connect_tcp.complete", "send_request_headers.complete")
 """Events of httpcore (its `trace` extension)."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _CRITICAL = 50
-_LARGEST_ANSWER = 32 << 20
+_LARGEST_ANSWER = 8 << 20
 
 
 class NotAHubError(Exception):
-    """An answer without the marks of a Hub."""
+    """An answer without the marks of a Hub, or beyond its size."""
 
 
 def check(question: Question, timeout_s: float = CHECK_S) -> Report:
@@ -59,7 +59,7 @@ def _reads(question: Question, timeout_s: float, reached: threading.Event) -> di
         failure = error
         return {name: lambda: _raise(failure) for name in PROVED_BY}
     session.timeout = timeout_s
-    session.event_hooks = {"request": [*_library_hooks(session), _tracer(reached)], "response": [_refuse_endless]}
+    session.event_hooks = {"request": [*_library_hooks(session), _tracer(reached)], "response": [_bound]}
     api = HfApi(endpoint=question.endpoint)
     token = question.token.value.reveal() if question.token else False
 
@@ -97,17 +97,29 @@ def _tracer(reached: threading.Event) -> Callable[[Any], None]:
 
     def hook(request: Any) -> None:
         request.extensions["trace"] = trace
+        request.headers["Accept-Encoding"] = "identity"  # what is unpacked has no bound
 
     hook.is_ours = True  # type: ignore[attr-defined]
     return hook
 
 
-def _refuse_endless(response: Any) -> None:
-    """Refuse an answer that says it is larger than any of the Hub's to these questions."""
-    length = response.headers.get("Content-Length", "0")
-    is_body = response.request.method != "HEAD"
-    if is_body and length.isascii() and length.isdigit() and int(length[:20]) > _LARGEST_ANSWER:
+def _bound(response: Any) -> None:
+    """Let no answer be larger than any of the Hub's to these questions; called before its body is read."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
         raise NotAHubError
+    stream = response.stream
+    # Of httpx or httpx2, by version: the class that every stream must be of.
+    base = next(kind for kind in type(stream).__mro__ if kind.__name__ == "SyncByteStream")
+
+    def chunks(_: object) -> Iterator[bytes]:
+        total = 0
+        for chunk in stream:
+            total += len(chunk)
+            if total > _LARGEST_ANSWER:
+                raise NotAHubError
+            yield chunk
+
+    response.stream = type("BoundedStream", (base,), {"__iter__": chunks, "close": lambda _: stream.close()})()
 
 
 def _description(info: Any) -> Description:

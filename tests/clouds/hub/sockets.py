@@ -6,6 +6,7 @@ import http.server
 import re
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -22,11 +23,18 @@ _CHUNK = 1 << 20
 _NO_BODY = frozenset({204, 304})
 
 
+class _QuietServer(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that hung up; anything else is a bug of the Hub's, and shown."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 class Server:
     """A server that runs until it is closed."""
 
     def __init__(self, handler: type[http.server.BaseHTTPRequestHandler]) -> None:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = _QuietServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
