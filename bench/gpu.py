@@ -34,7 +34,6 @@ from plexctl.gpus.device import row_of  # noqa: E402
 from plexctl.gpus.memory import engines_that_fit  # noqa: E402
 
 FRAMES = ROOT / "bench" / "gpu_frames.py"
-READY_S = 240.0
 FRAME_MS = 80.0
 LATE_MS = 80.0
 """An engine that ends more than a frame late did not keep real time."""
