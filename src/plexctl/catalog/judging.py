@@ -13,7 +13,17 @@ from enum import StrEnum
 
 from plexctl.catalog.rows import Catalog, Row, age_days, is_stale
 from plexctl.catalog.wishes import Wish, meant_by
-from plexctl.gpus import Assessment, Fit, Measurement, Pace, assess, cpu_offload_finding, matching
+from plexctl.gpus import (
+    PERSONAPLEX_7B,
+    Assessment,
+    Checkpoint,
+    Fit,
+    Measurement,
+    Pace,
+    assess,
+    cpu_offload_finding,
+    matching,
+)
 from plexctl.model import Level, Offer
 from plexctl.spec import PROVIDERS
 
@@ -128,10 +138,24 @@ class Judged:
         }
 
 
-def judge(catalog: Catalog, wish: Wish, rows: Iterable[Row], measurements: Iterable[Measurement] = ()) -> list[Judged]:
-    """Return the rows of the wish's providers, judged, in no particular order."""
-    saved = tuple(measurements)
-    return [_judged(catalog, wish, row, saved) for row in rows if row.provider in wish.providers]
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What GPUs are judged for, and with which measurements of it."""
+
+    checkpoint: Checkpoint
+    measurements: tuple[Measurement, ...]
+
+
+def judge(
+    catalog: Catalog,
+    wish: Wish,
+    rows: Iterable[Row],
+    measurements: Iterable[Measurement] = (),
+    checkpoint: Checkpoint = PERSONAPLEX_7B,
+) -> list[Judged]:
+    """Return the rows of the wish's providers, judged for this checkpoint, in no particular order."""
+    model = _Model(checkpoint, tuple(measurements))
+    return [_judged(catalog, wish, row, model) for row in rows if row.provider in wish.providers]
 
 
 def refusal(judged: Judged, wish: Wish) -> Refusal | None:
@@ -182,9 +206,9 @@ def _too_dear(judged: Judged, wish: Wish) -> Refusal | None:
     return Refusal(Kind.WISH, f"{words}; the limit is {limit:g}")
 
 
-def _judged(catalog: Catalog, wish: Wish, row: Row, measurements: tuple[Measurement, ...]) -> Judged:
+def _judged(catalog: Catalog, wish: Wish, row: Row, model: _Model) -> Judged:
     gpu = next(iter(matching(row.gpu, row.provider)), None) if row.gpu else None
-    found = None if gpu is None else assess(gpu, measurements=measurements)
+    found = None if gpu is None else assess(gpu, model.checkpoint, model.measurements)
     region = wish.region if wish.region in row.regions else None
     return Judged(row, catalog.usd(row), region, found)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plexctl import config
-from plexctl.cli.options import ConfigFile, Json
+from plexctl.cli.options import ConfigFile, EnvFiles, HubTokenFile, Json
 from plexctl.cli.sessions import open_session
 from plexctl.cli.wishes import GpuFlag, MaxPrice, Provider, Region, age, usd
 from plexctl.output import Output
@@ -24,6 +24,13 @@ def plan(  # noqa: PLR0913 - a command's signature is its flags
     name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the deployment.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="personaplex or echo.")] = None,
     config_file: ConfigFile = None,
+    model: Annotated[str | None, typer.Option("--model", help="Hugging Face repository of the weights.")] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Commit, branch or tag of the weights.")] = None,
+    read_checkpoint: Annotated[  # noqa: FBT002
+        bool, typer.Option("--read-checkpoint", help="Size the model by its own header on the Hub; needs the network.")
+    ] = False,
+    hf_token_file: HubTokenFile = None,
+    env_file: EnvFiles = None,
     cpu_offload: Annotated[bool | None, typer.Option("--cpu-offload", help="Pass it to the engine.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Plan for what was found unfit.")] = False,  # noqa: FBT002
     explain: Annotated[bool, typer.Option("--explain", help="Show what would be sent or started.")] = False,  # noqa: FBT002
@@ -32,10 +39,17 @@ def plan(  # noqa: PLR0913 - a command's signature is its flags
     """Say what a deploy would do and cost, without network or keys."""
     from plexctl.catalog.wishes import Wish, gpus_of, positive, providers_of
     from plexctl.flows import planning
+    from plexctl.gpus import PERSONAPLEX_7B
 
     output = Output(as_json)
     session = open_session(output)
-    flags = {"name": name, "engine": engine, "model.cpu_offload": cpu_offload}
+    flags = {
+        "name": name,
+        "engine": engine,
+        "model.cpu_offload": cpu_offload,
+        "model.repo": model,
+        "model.revision": revision,
+    }
     spec = config.with_implied_secrets(config.load_spec(session.environ, flags, config_file), session.environ)
     wish = Wish(
         providers=providers_of(spec.provider if provider is None else provider),
@@ -44,7 +58,11 @@ def plan(  # noqa: PLR0913 - a command's signature is its flags
         max_price_usd_per_hour=positive(max_price, "--max-price"),
         region=region,
     )
-    planned = planning.plan(session, spec, wish, force=force)
+    checkpoint = PERSONAPLEX_7B
+    if read_checkpoint:
+        token = config.hub_token(session.environ, hf_token_file, env_file or ())
+        checkpoint = planning.read_model(session.environ, spec, token)
+    planned = planning.plan(session, spec, wish, checkpoint=checkpoint, force=force)
     _show(output, planned)
     data = planning.to_dict(planned)
     if explain:
@@ -69,6 +87,10 @@ def _show(output: Output, planned: Planned) -> None:
             f"price: {usd(chosen.usd_per_hour)} USD per hour, "
             f"{usd(chosen.usd_per_conversation_hour)} per conversation-hour{when}"
         )
+    if planned.spec.engine != "echo":
+        sizes = to_dict(planned)["budget"]
+        parts = ", ".join(f"{row['part']} {row['gib']:g}" for row in sizes) if isinstance(sizes, list) else ""
+        output.line(f"memory of an engine, GiB: {parts}")
     billing = billing_of(chosen.row.provider)
     output.line(f"idle: {billing.idle}")
     output.line(f"stopped: {billing.stopped}")

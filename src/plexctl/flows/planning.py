@@ -5,7 +5,7 @@ Hardware of the user's own is asked of its adapter, which looks at this machine;
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import NoReturn
@@ -17,8 +17,10 @@ from plexctl.catalog.billing import billing_of
 from plexctl.catalog.judging import Judged, Kind, Refusal, judge, never, refusal
 from plexctl.catalog.wishes import Wish, check_region
 from plexctl.errors import NoCapacityError, PreflightError
+from plexctl.flows.licence import question
 from plexctl.flows.session import Session
-from plexctl.gpus import cpu_offload_finding, saved_measurements
+from plexctl.gpus import PERSONAPLEX_7B, Checkpoint, budget, cpu_offload_finding, read_checkpoint, saved_measurements
+from plexctl.licence import Token
 from plexctl.model import Finding, Level, Need, Plan
 from plexctl.registry import BUILT_IN
 from plexctl.spec import Spec
@@ -47,6 +49,7 @@ class Planned:
     findings: list[Finding]
     considered: list[Considered]
     day: date
+    checkpoint: Checkpoint
 
 
 def offers(session: Session, wish: Wish) -> tuple[Catalog, list[Judged], date]:
@@ -58,17 +61,20 @@ def offers(session: Session, wish: Wish) -> tuple[Catalog, list[Judged], date]:
     return catalog, sorted(asked, key=lambda one: one.by_price), day
 
 
-def plan(session: Session, spec: Spec, wish: Wish, *, force: bool = False) -> Planned:
+def plan(
+    session: Session, spec: Spec, wish: Wish, *, checkpoint: Checkpoint = PERSONAPLEX_7B, force: bool = False
+) -> Planned:
     """Choose an offer and lay out what would be done; touches nothing.
 
-    Raises PreflightError when what was asked for could never serve, NoCapacityError when nobody offers it; both say
+    GPUs are judged for `checkpoint`: the 7B model's, unless the model's own was read (`read_model`). Raises
+    PreflightError when what was asked for could never serve, NoCapacityError when nobody offers it; both say
     why, offer by offer.
     """
     catalog, day = load(session.home), today(session.environ, session.now())
     check_region(wish, catalog)
     rows = [row for row in catalog.rows if row.provider in wish.providers]
     saved = saved_measurements(session.home)
-    judged = sorted(judge(catalog, wish, _looked_at(session, rows), saved), key=lambda one: one.preference)
+    judged = sorted(judge(catalog, wish, _looked_at(session, rows), saved, checkpoint), key=lambda one: one.preference)
     considered = [Considered(one, _why_not(one, spec, wish, force=force)) for one in judged]
     passed = [one.judged for one in considered if one.refusal is None]
     if not passed:
@@ -81,7 +87,17 @@ def plan(session: Session, spec: Spec, wish: Wish, *, force: bool = False) -> Pl
         raise PreflightError(failed[0].message, hint=failed[0].fix, data={"findings": _dicts(findings)})
     findings += price_findings(catalog, chosen, day)
     laid_out, more = _lay_out(session, spec, chosen)
-    return Planned(spec, chosen, laid_out, findings + more, considered, day)
+    return Planned(spec, chosen, laid_out, findings + more, considered, day, checkpoint)
+
+
+def read_model(environ: Mapping[str, str], spec: Spec, token: Token | None) -> Checkpoint:
+    """Return the size of the spec's own model, from its checkpoint's header on the Hub.
+
+    Raises what `read_checkpoint` and `licence.question` raise.
+    """
+    asked = question(environ, spec.model.repo, spec.model.revision, token)
+    secret = token.value if token else None
+    return read_checkpoint(asked.repository, asked.revision, secret, endpoint=asked.endpoint)
 
 
 def price_findings(catalog: Catalog, chosen: Judged, day: date) -> list[Finding]:
@@ -226,6 +242,12 @@ def to_dict(planned: Planned) -> dict[str, object]:
         "secrets": list(laid_out.secrets),
         "offer": shown,
         "price": price,
+        "budget": [{"part": part, "gib": round(gib, 2)} for part, gib in budget(planned.checkpoint).rows()],
+        "checkpoint": {
+            "source": planned.checkpoint.source,
+            "parameters": planned.checkpoint.parameters,
+            "weight_bytes": planned.checkpoint.weight_bytes,
+        },
         "billing": billing_of(laid_out.provider).to_dict(),
         "findings": _dicts(planned.findings),
         "considered": [considered_dict(one, planned.day) for one in planned.considered],

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from plexctl.licence.deadline import run
 from plexctl.licence.refusals import problem_of
 from plexctl.licence.report import (
     PROVED_BY,
@@ -24,6 +23,7 @@ from plexctl.licence.report import (
     judge,
 )
 from plexctl.licence.states import Problem, State
+from plexctl.side_by_side import ask_until
 
 CHECK_S = 20.0
 """How long a check may take when nobody says otherwise."""
@@ -43,7 +43,7 @@ class NotAHubError(Exception):
 def check(question: Question, timeout_s: float = CHECK_S) -> Report:
     """Ask the Hub how it stands. Never raises for what the Hub or the network does: the report's state tells it."""
     reached = threading.Event()
-    outcomes = run(_reads(question, timeout_s, reached), timeout_s, reached, _CONNECT_S)
+    outcomes = ask_until(_reads(question, timeout_s, reached), timeout_s, reached, _CONNECT_S)
     return judge(question, _answers(question, outcomes, has_connection=reached.is_set()))
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plexctl.errors import ConfigurationError, CredentialsError
-from plexctl.licence.deadline import run
 from plexctl.licence.dotenv import read_dotenv
 from plexctl.licence.errors import TokenInvalidError
 from plexctl.licence.states import TOKENS_PAGE
 from plexctl.secret import Secret
+from plexctl.side_by_side import ask_until
 
 VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_API_KEY")
 """In the order in which they count."""
@@ -53,7 +53,7 @@ def stored_login() -> str | None:
     """
     from huggingface_hub import get_token
 
-    outcome = run({STORED_LOGIN: get_token}, _STORED_S).get(STORED_LOGIN)
+    outcome = ask_until({STORED_LOGIN: get_token}, _STORED_S).get(STORED_LOGIN)
     if isinstance(outcome, OSError) and not hasattr(outcome, "response"):
         words = f"cannot read the stored login: {outcome.strerror or type(outcome).__name__}"
         raise ConfigurationError(words, hint="`hf auth login` writes it anew; HF_TOKEN goes before it")
