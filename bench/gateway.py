@@ -5,7 +5,8 @@
 One echo engine; the client sends a 20 ms page every 20 ms in each conversation and times each page's way back:
 straight to the engine, through nginx, and through the gateway, in turns, so that a busy machine is equally unfair to
 all. Targets: the gateway's added p99 at most twice nginx's plus 1 ms; under 200 KB for an idle conversation.
-One file over 300 lines, because both measurements share one rig. Exits 1 when a target is missed; says so and skips the comparison where there is no nginx.
+Exits 1 when a target is missed; says so and skips the comparison where there is no nginx. One file over 300 lines,
+because both measurements share one rig.
 """
 
 from __future__ import annotations
