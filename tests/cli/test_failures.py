@@ -26,7 +26,7 @@ DEPLOYED = (
     Row("status oen", 10, "not_found", "no deployment named 'oen'; did you mean 'one'?"),
     Row("probe one --token wrong", 4, "credentials", "unauthorized|HTTP 401|PLEXCTL_TOKEN", reports=True),
     Row("probe https://127.0.0.1:{port}", 9, "unhealthy", "not in TLS|http://127.0.0.1:{port}", reports=True),
-    Row("probe two", 9, "unhealthy", "nothing listens", reports=True),
+    Row("probe two", 9, "unhealthy", "two is stopped|plexctl start two"),
     Row("logs one --since tomorrow", 2, "usage", "--since 'tomorrow' is no time|10m"),
     Row(
         "probe one --level upgrade --token right --save none/x",

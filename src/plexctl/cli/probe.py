@@ -103,6 +103,7 @@ def show_report(output: Output, data: Mapping[str, Any]) -> None:
 def _target(session: Session, target: str | None, cacert: Path | None, fingerprint: str | None) -> tuple[str, Any]:
     """Return the URL and trust of what was named: a deployment's endpoint, or a URL."""
     from plexctl.flows.health import trust_of
+    from plexctl.flows.observe import require_running
     from plexctl.wire import Trust
 
     if target is not None and any(mark in target for mark in ":/."):
@@ -110,6 +111,7 @@ def _target(session: Session, target: str | None, cacert: Path | None, fingerpri
     record = session.record(name_or_only(session, target))
     if record.endpoint is None:
         raise NotFoundError(f"{record.ref.name} has no endpoint yet", hint=f"see `plexctl status {record.ref.name}`")
+    require_running(session, record)
     explicit = cacert is not None or fingerprint is not None
     return record.endpoint.wss_url, Trust.of(cacert, fingerprint) if explicit else trust_of(record.endpoint)
 

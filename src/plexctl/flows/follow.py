@@ -6,7 +6,7 @@ import asyncio
 
 from plexctl.contract import Provider
 from plexctl.errors import UnhealthyError
-from plexctl.flows.observe import RUNNING, View, look
+from plexctl.flows.observe import ENDED, RUNNING, View, look
 from plexctl.flows.session import Session
 from plexctl.journal import Record
 from plexctl.spec import Spec
@@ -18,7 +18,6 @@ _LAST_POLL_S = 0.8
 _BACKOFF = 1.3
 _LAST_LINES = 20
 _LINES_SHOWN = 5
-_ENDED = (State.FAILED, State.STOPPED, State.MISSING)
 
 
 def follow_start(session: Session, record: Record, limit_s: float) -> View:
@@ -55,7 +54,7 @@ async def _follow(session: Session, record: Record, limit_s: float) -> View:
             session.reporter.progress(f"{view.status.state}: {view.status.detail}")
             if view.status.state is State.READY:
                 return view
-            if view.status.state in _ENDED:
+            if view.status.state in ENDED:
                 raise _unhealthy(session, record, f"{record.ref.name} {view.status.state}: {view.status.detail}")
             await asyncio.sleep(delay)
             delay = min(delay * _BACKOFF, _LAST_POLL_S)

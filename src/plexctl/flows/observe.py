@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from plexctl.errors import PlexError
+from plexctl.errors import PlexError, UnhealthyError
 from plexctl.flows.health import Health
 from plexctl.flows.session import Session
 from plexctl.journal import Record, Wanted
@@ -15,6 +15,8 @@ from plexctl.states import State
 
 RUNNING = (State.CREATING, State.LOADING, State.READY, State.DRAINING)
 """States in which something of a deployment runs."""
+ENDED = (State.FAILED, State.STOPPED, State.MISSING)
+"""States in which nothing of it answers any more."""
 _ANSWERING = (State.LOADING, State.READY, State.UNKNOWN)
 _HOUR_S = 3600.0
 
@@ -76,6 +78,15 @@ async def look(session: Session, record: Record) -> View:
 
     health = await ask(status.endpoint)
     return View(record, refine(status, health), health)
+
+
+def require_running(session: Session, record: Record) -> None:
+    """Raise UnhealthyError for a deployment that has ended: its address may be somebody else's by now."""
+    status = provider_status(session, record)
+    if status.state in ENDED:
+        name = record.ref.name
+        hint = f"`plexctl start {name}` brings it back"
+        raise UnhealthyError(f"{name} is {status.state}: {status.detail}", hint=hint)
 
 
 def provider_status(session: Session, record: Record) -> Status:
