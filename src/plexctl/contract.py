@@ -65,6 +65,17 @@ class DeploymentJournal(Protocol):
         """Record where callers go."""
 
 
+@dataclass(frozen=True, slots=True)
+class PureHalf:
+    """What an adapter knows without asking anybody: what it would send, and that as files to take away."""
+
+    build_plan: Callable[[Spec, Offer], Plan]
+    check: Callable[[Spec, Offer], list[Finding]]
+    """What the spec lacks, or what a reader must know of it, on this provider."""
+    build_files: Callable[[Spec, Plan], dict[str, str]]
+    """Path to text of everything that a deploy would use; what is secret or unknown yet is a placeholder."""
+
+
 @runtime_checkable
 class Provider(Protocol):
     """One way to run PersonaPlex somewhere. Read-only, pure and mutating methods stand in that order."""

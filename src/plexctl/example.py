@@ -11,22 +11,6 @@ import msgspec
 from plexctl.rendering import render
 from plexctl.spec import Spec
 
-_SAMPLES: dict[str, object] = {
-    "provider": "local",
-    "engine": "echo",
-    "model.revision": "0123456789abcdef0123456789abcdef01234567",
-    "gateway.port": 8998,
-    "gateway.voice": "NATF2.pt",
-    "gateway.text_prompt": "You are a friendly voice. Answer in short sentences.",
-    "gateway.idle_timeout_s": 1800,
-    "gateway.max_session_s": 3600,
-    "limits.ttl_s": 28800,
-    "local.engine_python": "personaplex/.venv/bin/python",
-    "env": {"LOG_LEVEL": "info"},
-    "secrets": ["HF_TOKEN"],
-}
-"""What a commented-out line shows where there is no default."""
-
 
 def example_toml(provider: str) -> str:
     """Return a plexctl.toml that names every key, all commented out but the provider."""
@@ -52,13 +36,14 @@ def _fields(struct: type[msgspec.Struct], section: str) -> Iterator[dict[str, An
             yield from _fields(field.type, field.encode_name)
             continue
         info = msgspec.inspect.type_info(field.type)
-        key = f"{section}.{field.encode_name}" if section else field.encode_name
+        about = getattr(info, "extra_json_schema", None) or {}
         yield {
             "section": section,
             "key": field.encode_name,
-            "about": (getattr(info, "extra_json_schema", None) or {}).get("description", ""),
+            "about": about.get("description", ""),
             "variable": (getattr(info, "extra", None) or {}).get("env"),
-            "value": _toml(_SAMPLES.get(key, field.default)),
+            # An example where there is no default that could be shown.
+            "value": _toml(about.get("examples", [field.default])[0]),
         }
 
 

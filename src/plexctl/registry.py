@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import cast
 
-from plexctl.contract import Provider
+from plexctl.contract import Provider, PureHalf
 from plexctl.errors import ConfigurationError, ExtraMissingError
 from plexctl.nearest import nearest
 
@@ -19,6 +19,17 @@ BUILT_IN: dict[str, str] = {
     "local": "plexctl_providers.local.adapter:LocalProvider",
 }
 """Name to `module:Class`."""
+PURE: dict[str, str] = {
+    "local": "plexctl_providers.local",
+    "ssh": "plexctl_providers.ssh",
+    "modal": "plexctl_providers.modal",
+    "cloudrun": "plexctl_providers.cloudrun",
+    "runpod": "plexctl_providers.runpod",
+    "vast": "plexctl_providers.vast",
+    "lambda": "plexctl_providers.lambda_cloud",
+    "ovh": "plexctl_providers.ovh",
+}
+"""Name to the package whose modules `requests` and `files` are the adapter's pure half."""
 
 
 def names() -> list[str]:
@@ -45,6 +56,16 @@ def provider_class(name: str) -> type[Provider]:
             f"provider {name} needs the package {error.name}, which is not installed",
             hint=f"pip install 'plexctl[{name}]'",
         ) from error
+
+
+def pure_half(name: str) -> PureHalf:
+    """Import and return the pure half of a built-in adapter; needs no extra. Raises ConfigurationError."""
+    package = PURE.get(name)
+    if package is None:
+        hint = f"built in are {', '.join(PURE)}"
+        raise ConfigurationError(f"provider {name!r} has nothing to render{nearest(name, PURE)}", hint=hint)
+    requests, files = import_module(f"{package}.requests"), import_module(f"{package}.files")
+    return PureHalf(requests.build_plan, requests.check, files.build_files)
 
 
 def _entry_points() -> dict[str, str]:

@@ -9,13 +9,12 @@ from plexctl.errors import ConfigurationError
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.secret import Secret
 from plexctl.spec import Spec
+from plexctl_providers._common.settings import ECHO, choose_engine, gateway_settings
 
 HOST = "127.0.0.1"
 FIRST_PORT = 8998
 PROCESS = "process"
 """The kind of the one resource."""
-ECHO = "echo"
-PERSONAPLEX = "personaplex"
 
 _INHERITED = (
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_*", "TZ", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
@@ -26,31 +25,11 @@ _INHERITED = (
 """Variables of the user's that the server needs. Everything else stays behind: other clouds' credentials above all."""
 
 
-def choose_engine(spec: Spec, offer: Offer) -> str:
-    """Return the engine asked for, or the one that this machine can run."""
-    return spec.engine or (PERSONAPLEX if offer.gpu else ECHO)
-
-
 def build_environment(spec: Spec, offer: Offer) -> dict[str, str]:
     """Return the gateway's settings, without secrets and without what is only known when it starts."""
-    gateway = spec.gateway
-    settings: dict[str, object] = {
-        "PLEXCTL_HOST": HOST,
-        "PLEXCTL_ENGINE": choose_engine(spec, offer),
-        "PLEXCTL_ENGINES": gateway.engines,
-        "PLEXCTL_ENGINE_PYTHON": spec.local.engine_python,
-        "PLEXCTL_DEPLOYMENT": spec.name,
-        "PLEXCTL_IDLE_TIMEOUT_S": gateway.idle_timeout_s,
-        "PLEXCTL_MAX_SESSION_S": gateway.max_session_s,
-        "PLEXCTL_START_TIMEOUT_S": spec.limits.start_timeout_s,
-        "PLEXCTL_VOICE": gateway.voice,
-        "PLEXCTL_TEXT_PROMPT": gateway.text_prompt,
-        "PLEXCTL_MODEL_REPO": spec.model.repo,
-        "PLEXCTL_MODEL_REVISION": spec.model.revision,
-        "PLEXCTL_SECRETS": ",".join(spec.secrets) or None,
-        "PLEXCTL_CPU_OFFLOAD": "1" if spec.model.cpu_offload else None,
-    }
-    return {name: _plain(value) for name, value in settings.items() if value is not None} | spec.env
+    python = spec.local.engine_python
+    own = {"PLEXCTL_HOST": HOST} | ({} if python is None else {"PLEXCTL_ENGINE_PYTHON": python})
+    return own | gateway_settings(spec, choose_engine(spec, offer))
 
 
 def build_plan(spec: Spec, offer: Offer) -> Plan:
@@ -117,7 +96,3 @@ def check_engine(spec: Spec, offer: Offer) -> list[Finding]:
             )
         ]
     return [Finding("engine", Level.OK, f"personaplex, run by {spec.local.engine_python}")]
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

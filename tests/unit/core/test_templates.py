@@ -24,8 +24,23 @@ SCHEMA: dict[str, Any] = json.loads(json_schema())
 
 def _without_examples(text: str) -> str:
     """Uncomment the lines that show a default; leave those that show an example where there is no default."""
-    defaults = {"name", "repo", "cpu_offload", "engines", "start_timeout_s"}
-    return re.sub(r"^# (\w+)(?= = )", lambda m: m[1] if m[1] in defaults else m[0], text, flags=re.MULTILINE)
+    sections = SCHEMA["$defs"]
+    defaults = {
+        (section.lower(), key)
+        for section, about in sections.items()
+        for key, field in about["properties"].items()
+        if not _examples(field) and "$ref" not in field
+    }
+    section, lines = "spec", []
+    for line in text.splitlines():
+        section = line.strip("[]") if line.startswith("[") else section
+        key = line.removeprefix("# ").partition(" = ")[0]
+        lines.append(line.removeprefix("# ") if (section, key) in defaults else line)
+    return "\n".join(lines)
+
+
+def _examples(field: dict[str, Any]) -> list[object]:
+    return field.get("examples") or [one for part in field.get("anyOf", []) for one in part.get("examples", [])]
 
 
 def _load(tmp_path: Path, text: str) -> Spec:

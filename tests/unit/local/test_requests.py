@@ -9,6 +9,7 @@ from plexctl.errors import ConfigurationError
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.secret import Secret
 from plexctl.spec import Gateway, Limits, Local, Model, Spec
+from plexctl_providers._common.settings import choose_engine
 from plexctl_providers.local import requests
 
 NO_GPU = Offer("local", None, 0, None, 0.0, "this machine", None)
@@ -130,7 +131,7 @@ def test_the_engine_is_the_one_asked_for_or_the_one_that_can_run(
     engine: str | None, offer: Offer, expected: str
 ) -> None:
     """A GPU decides only where nobody asked."""
-    assert requests.choose_engine(msgspec.convert({"engine": engine}, Spec), offer) == expected
+    assert choose_engine(msgspec.convert({"engine": engine}, Spec), offer) == expected
 
 
 def test_clouds_credentials_never_reach_the_server() -> None:

@@ -1,36 +1,14 @@
-"""What the user wants: the schema of `plexctl.toml`, of the environment and of the flags.
-
-Each field carries its description and, where there is one, the environment variable that sets it; the commented
-file that `plexctl init` writes, the JSON Schema and the table in the README all come from here.
-msgspec checks types and ranges; `config` names the key in its errors and finds the nearest valid one.
-"""
+"""What is the same wherever it runs: the model, the image, the gateway, and how long things may take and live."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
-from plexctl.identity import NAME_PATTERN
+from plexctl.spec.values import ImageReference, Line, Port, Seconds
 
-PROVIDERS = ("local", "ssh", "modal", "cloudrun", "runpod", "vast", "lambda", "ovh")
-"""Spelling on the command line."""
-DEFAULT_NAME = "personaplex"
 DEFAULT_REPOSITORY = "nvidia/personaplex-7b-v1"
-
-# `$(?!\n)`: the end of the text for Python's and for JSON Schema's regular expressions alike.
-Name = Annotated[
-    str,
-    Meta(
-        pattern=rf"^{NAME_PATTERN}$(?!\n)",
-        description="Name of the deployment: lower-case letters, digits and hyphens, at most 40.",
-    ),
-]
-Port = Annotated[int, Meta(ge=1, le=65535)]
-LONGEST_S = 315_360_000
-"""Ten years: a longer time is a slip, and the calendar of the logs would not hold it."""
-Seconds = Annotated[float, Meta(gt=0, le=LONGEST_S)]
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 
 
 class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,6 +25,7 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     revision: Annotated[
         str | None,
         Meta(
+            examples=["0123456789abcdef0123456789abcdef01234567"],
             description="Commit (40 hex digits), branch or tag; the newest when unset.",
             extra={"env": "PLEXCTL_MODEL_REVISION"},
         ),
@@ -60,12 +39,52 @@ class Model(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = False
 
 
+class Image(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The container image."""
+
+    name: Annotated[
+        ImageReference | None,
+        Meta(
+            examples=["ghcr.io/you/personaplex:latest"],
+            description="Image to run, with its digest for choice; "
+            "unset: what `plexctl image build` made last, or what the provider builds.",
+            extra={"env": "PLEXCTL_IMAGE"},
+        ),
+    ] = None
+    profile: Annotated[
+        Literal["cu121", "cu128", "cu128-aarch64", "echo"] | None,
+        Meta(
+            examples=["cu121"],
+            description="What the image is built for: cu121 (sm_80 to sm_90), cu128 (Blackwell too), cu128-aarch64, "
+            "or echo (no torch); by GPU and engine when unset.",
+            extra={"env": "PLEXCTL_IMAGE_PROFILE"},
+        ),
+    ] = None
+    repository: Annotated[
+        ImageReference | None,
+        Meta(
+            examples=["ghcr.io/you/personaplex"],
+            description="Where `plexctl image build --push` pushes to, such as ghcr.io/you/personaplex.",
+            extra={"env": "PLEXCTL_IMAGE_REPOSITORY"},
+        ),
+    ] = None
+    base: Annotated[
+        ImageReference | None,
+        Meta(
+            examples=["docker.io/library/python:3.12-slim-bookworm"],
+            description="Image to build on, instead of the profile's: Debian or Ubuntu with Python 3.12.",
+            extra={"env": "PLEXCTL_BASE_IMAGE"},
+        ),
+    ] = None
+
+
 class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How callers are served."""
 
     port: Annotated[
         Port | None,
         Meta(
+            examples=[8998],
             description="Port to listen on; the first free one from 8998 when unset.",
             extra={"env": "PLEXCTL_PORT"},
         ),
@@ -80,6 +99,7 @@ class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     voice: Annotated[
         str | None,
         Meta(
+            examples=["NATF2.pt"],
             description="Voice for callers that name none, such as NATF2.pt.",
             extra={"env": "PLEXCTL_VOICE"},
         ),
@@ -87,6 +107,7 @@ class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     text_prompt: Annotated[
         Annotated[str, Meta(min_length=1, max_length=1000)] | None,
         Meta(
+            examples=["You are a friendly voice. Answer in short sentences."],
             description="Prompt for callers that send none.",
             extra={"env": "PLEXCTL_TEXT_PROMPT"},
         ),
@@ -94,6 +115,7 @@ class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     idle_timeout_s: Annotated[
         Seconds | None,
         Meta(
+            examples=[1800],
             description="End the deployment after so many seconds without a conversation.",
             extra={"env": "PLEXCTL_IDLE_TIMEOUT_S"},
         ),
@@ -101,6 +123,7 @@ class Gateway(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     max_session_s: Annotated[
         Seconds | None,
         Meta(
+            examples=[3600],
             description="End a conversation after so many seconds.",
             extra={"env": "PLEXCTL_MAX_SESSION_S"},
         ),
@@ -120,52 +143,21 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ttl_s: Annotated[
         Seconds | None,
         Meta(
+            examples=[28800],
             description="End the deployment so many seconds after it was made.",
             extra={"env": "PLEXCTL_TTL_S"},
         ),
     ] = None
 
 
-class Local(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The local provider."""
+class Templates(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Templates of your own."""
 
-    engine_python: Annotated[
-        str | None,
+    folder: Annotated[
+        Line,
         Meta(
-            description="Python of the environment in which NVIDIA's server is installed.",
-            extra={"env": "PLEXCTL_ENGINE_PYTHON"},
+            description="Folder whose files take the place of plexctl's templates of the same name, "
+            "such as container/Dockerfile.j2; it need not exist.",
+            extra={"env": "PLEXCTL_TEMPLATES"},
         ),
-    ] = None
-
-
-class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A deployment as the user wants it."""
-
-    name: Annotated[Name, Meta(extra={"env": "PLEXCTL_NAME"})] = DEFAULT_NAME
-    provider: Annotated[
-        str | None,
-        Meta(
-            description="Where to run: " + ", ".join(PROVIDERS) + ".",
-            extra={"env": "PLEXCTL_PROVIDER"},
-        ),
-    ] = None
-    engine: Annotated[
-        Literal["personaplex", "echo"] | None,
-        Meta(
-            description="personaplex, or echo (no GPU, no weights, repeats the caller); "
-            "unset: personaplex where there is a GPU for it, echo otherwise.",
-            extra={"env": "PLEXCTL_ENGINE"},
-        ),
-    ] = None
-    model: Model = field(default_factory=Model)
-    gateway: Gateway = field(default_factory=Gateway)
-    limits: Limits = field(default_factory=Limits)
-    local: Local = field(default_factory=Local)
-    env: Annotated[
-        dict[VariableName, str],
-        Meta(description="Variables for the server."),
-    ] = field(default_factory=dict)
-    secrets: Annotated[
-        tuple[VariableName, ...],
-        Meta(description="Names of secrets for the server; values come from the environment or a file."),
-    ] = ()
+    ] = "templates"

@@ -1,0 +1,1 @@
+"""What adapters share: pure pieces of plans. Imports no adapter."""
