@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from plexctl.errors import ConfigurationError, PlexError
 
-if TYPE_CHECKING:
-    from jinja2 import TemplateError
+_SUFFIX = ".j2"
 
 
 def render(template: str, values: Mapping[str, object], folder: str | None = None) -> str:
@@ -22,7 +20,7 @@ def render(template: str, values: Mapping[str, object], folder: str | None = Non
     `folder` is the user's, looked into first. Raises ConfigurationError for a mistake in a template of the user's, and
     PlexError for one of ours, which is a bug; both name template and line.
     """
-    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, TemplateError
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
     ours = PackageLoader("plexctl_templates", "")
     environment = Environment(
@@ -35,31 +33,40 @@ def render(template: str, values: Mapping[str, object], folder: str | None = Non
     )
     try:
         return environment.get_template(template).render(values)
-    except (TemplateError, UnicodeDecodeError, OSError) as error:
+    except Exception as error:  # a template may do, and raise, anything
         raise _refusal(template, folder, error) from error
 
 
-def is_own(template: str, folder: str | None) -> bool:
-    """Tell whether the user has a template of that name."""
-    return folder is not None and Path(folder, template).is_file()
+def own_templates(folder: str) -> tuple[list[str], list[str]]:
+    """Return the user's templates that stand before plexctl's, and those that no template of plexctl's is called."""
+    names = {path.relative_to(folder).as_posix() for path in Path(folder).rglob(f"*{_SUFFIX}")}
+    known = names & set(template_names())
+    return sorted(known), sorted(names - known)
 
 
-def _refusal(template: str, folder: str | None, error: TemplateError | UnicodeDecodeError | OSError) -> PlexError:
-    line = _line_of(error)
-    words = f"{error}" or type(error).__name__
-    if not is_own(template, folder):
-        return PlexError(f"template {template}{f', line {line}' if line else ''}: {words}")
-    where = f"{Path(folder or '', template)}{f', line {line}' if line else ''}"
-    hint = "correct it, or take it away to have plexctl's own"
-    return ConfigurationError(f"template {where}: {words}", hint=hint)
+def template_names() -> list[str]:
+    """Return the names of plexctl's own templates."""
+    from jinja2 import PackageLoader
+
+    return [name for name in PackageLoader("plexctl_templates", "").list_templates() if name.endswith(_SUFFIX)]
 
 
-def _line_of(error: BaseException) -> int | None:
-    """Return the template's line: Jinja tells it for syntax, and writes it into the traceback for what is undefined."""
-    told = getattr(error, "lineno", None)
+def _refusal(template: str, folder: str | None, error: Exception) -> PlexError:
+    path, line = _place_of(error)
+    own = folder is not None and (Path(path).is_relative_to(folder) if path else Path(folder, template).is_file())
+    where = (path if own else None) or (f"{folder}/{template}" if own else template)
+    words = f"template {where}{f', line {line}' if line else ''}: {error}"
+    if not own:
+        return PlexError(words)
+    return ConfigurationError(words, hint="correct it, or take it away to have plexctl's own")
+
+
+def _place_of(error: Exception) -> tuple[str | None, int | None]:
+    """Return file and line: told by syntax errors, written by Jinja into the traceback for what is undefined."""
+    path, line = getattr(error, "filename", None), getattr(error, "lineno", None)
     step = error.__traceback__
     while step is not None:
-        if step.tb_frame.f_code.co_filename.endswith(".j2"):
-            told = step.tb_lineno
+        if step.tb_frame.f_code.co_filename.endswith(_SUFFIX):
+            path, line = step.tb_frame.f_code.co_filename, step.tb_lineno
         step = step.tb_next
-    return told
+    return path, line

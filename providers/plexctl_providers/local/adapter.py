@@ -50,7 +50,7 @@ class LocalProvider:
         if sys.platform == "win32":
             message = "the local provider's processes need Linux or macOS"
             return [Finding("system", Level.FAIL, message, "use WSL, or another provider")]
-        return requests.check_engine(spec, self.offers(Need())[0])
+        return requests.check(spec, self.offers(Need())[0])
 
     def offers(self, need: Need) -> list[Offer]:
         """Offer this machine; it is free, so that no need is refused here."""

@@ -73,7 +73,7 @@ def child_environment(
     return whole
 
 
-def check_engine(spec: Spec, offer: Offer) -> list[Finding]:
+def check(spec: Spec, offer: Offer) -> list[Finding]:
     """Say which engine will run and what it lacks."""
     if choose_engine(spec, offer) == ECHO:
         if spec.engine == ECHO:

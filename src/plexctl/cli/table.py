@@ -18,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     "init": Command("init", "init", "Write a commented plexctl.toml."),
     "gpus": Command("gpus", "gpus", "List what GPUs cost and whether they keep real time."),
     "plan": Command("plan", "plan", "Say what a deploy would do and cost, without network or keys."),
+    "render": Command("render", "render", "Write what a deploy would use, as files to read and take away."),
     "check-license": Command("check_license", "check_license", "Say whether this token may download the weights."),
     "deploy": Command("deploy", "deploy", "Deploy PersonaPlex, wait until it is ready, and hear it talk."),
     "list": Command("observe", "list_deployments", "List the deployments, with what is true of them now."),

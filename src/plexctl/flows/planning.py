@@ -22,7 +22,9 @@ from plexctl.flows.session import Session
 from plexctl.gpus import PERSONAPLEX_7B, Checkpoint, budget, cpu_offload_finding, read_checkpoint, saved_measurements
 from plexctl.licence import Token
 from plexctl.model import Finding, Level, Need, Plan
-from plexctl.registry import BUILT_IN
+from plexctl.nearest import nearest
+from plexctl.registry import BUILT_IN, PURE, pure_half
+from plexctl.rendering import own_templates, template_names
 from plexctl.spec import Spec
 
 _SHOWN = 12
@@ -86,6 +88,7 @@ def plan(
     if failed:
         raise PreflightError(failed[0].message, hint=failed[0].fix, data={"findings": _dicts(findings)})
     findings += price_findings(catalog, chosen, day)
+    findings += template_findings(spec.templates.folder)
     laid_out, more = _lay_out(session, spec, chosen)
     return Planned(spec, chosen, laid_out, findings + more, considered, day, checkpoint)
 
@@ -124,6 +127,16 @@ def price_findings(catalog: Catalog, chosen: Judged, day: date) -> list[Finding]
     failure = catalog.failures.get(row.provider)
     if failure is not None:
         found.append(Finding("catalog", Level.WARN, f"the refresh of {failure.at} failed: {failure.message}", fix))
+    return found
+
+
+def template_findings(folder: str) -> list[Finding]:
+    """Say which templates of the user's stand before plexctl's, and which are called as none of them."""
+    used, unknown = own_templates(folder)
+    found = [Finding("templates", Level.OK, f"your own, from {folder}: {', '.join(used)}")] if used else []
+    for name in unknown:
+        words = f"{folder}/{name} takes no template's place{nearest(name, template_names())}"
+        found.append(Finding("templates", Level.WARN, words, "give it the name of the one that it should replace"))
     return found
 
 
@@ -211,12 +224,12 @@ def _unseen(chosen: Judged) -> Finding:
 
 
 def _lay_out(session: Session, spec: Spec, chosen: Judged) -> tuple[Plan, list[Finding]]:
-    provider = chosen.row.provider
-    if provider in BUILT_IN:
-        return session.provider(provider).plan(spec, chosen.offer), []
-    words = f"the steps and API calls of {provider} come with its adapter: this plan has the offer and its price"
-    empty = Plan(provider, spec.name, chosen.offer, steps=(), resources=(), secrets=spec.secrets)
-    return empty, [Finding("launch", Level.WARN, words, "deploy to local, or wait for the adapter")]
+    """Return the plan and what its adapter says of the spec, asking nobody; own hardware was asked already."""
+    provider, offer = chosen.row.provider, chosen.offer
+    if provider not in PURE:
+        return session.provider(provider).plan(spec, offer), []
+    half = pure_half(provider)
+    return half.build_plan(spec, offer), [] if provider in BUILT_IN else half.check(spec, offer)
 
 
 def _dicts(findings: Iterable[Finding]) -> list[dict[str, object]]:

@@ -12,10 +12,12 @@ import jsonschema
 import pytest
 
 from plexctl.config import load_spec
-from plexctl.errors import PlexError
+from plexctl.errors import ConfigurationError, PlexError
 from plexctl.example import example_toml, json_schema
+from plexctl.flows.planning import template_findings
 from plexctl.layers import spec_keys, spec_variables
-from plexctl.rendering import render
+from plexctl.model import Level
+from plexctl.rendering import own_templates, render
 from plexctl.spec import Spec
 
 _COMMENTED = re.compile(r"^# (?=\w+ = )", re.MULTILINE)
@@ -123,3 +125,51 @@ def test_schema_and_program_refuse_the_same(tmp_path: Path, text: str) -> None:
         _load(tmp_path, text)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(tomllib.loads(text), SCHEMA, cls=jsonschema.Draft202012Validator)
+
+
+def test_a_template_of_the_users_stands_before_ours(tmp_path: Path) -> None:
+    """By name: what is not theirs is still ours."""
+    own = tmp_path / "init" / "plexctl.toml.j2"
+    own.parent.mkdir()
+    own.write_text("mine for {{ provider }}\n", encoding="utf-8")
+    assert render("init/plexctl.toml.j2", {"provider": "local"}, str(tmp_path)) == "mine for local\n"
+    assert own_templates(str(tmp_path)) == (["init/plexctl.toml.j2"], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("one\ntwo {{ colour }}\n", 2, "'colour' is undefined"),
+        ("one\n\n{{ provider.colour.name }}\n", 3, "has no attribute 'colour'"),
+        ("{% if provider %}\n\n", 2, "Unexpected end of template"),
+        ("fine\n{% for %}\n", 2, "Expected an expression"),
+        ("{% include 'nowhere.j2' %}\n", 1, "nowhere.j2"),
+        ("{{ provider }}\n{{ provider / 2 }}\n", 2, "unsupported operand"),
+    ],
+)
+def test_a_mistake_in_a_template_of_the_users_is_theirs(tmp_path: Path, text: str, line: int, words: str) -> None:
+    """A missing variable names template and line, and is a configuration error, not a bug of ours."""
+    own = tmp_path / "init" / "plexctl.toml.j2"
+    own.parent.mkdir()
+    own.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=re.escape(words)) as raised:
+        render("init/plexctl.toml.j2", {"provider": "local"}, str(tmp_path))
+    assert f"{own}, line {line}:" in raised.value.message
+
+
+def test_a_template_that_is_no_text_is_told(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are the user's mistake, too."""
+    own = tmp_path / "init" / "plexctl.toml.j2"
+    own.parent.mkdir()
+    own.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="utf-8"):
+        render("init/plexctl.toml.j2", {"provider": "local"}, str(tmp_path))
+
+
+def test_a_misspelt_template_is_told(tmp_path: Path) -> None:
+    """A file that takes nothing's place is likely a slip."""
+    (tmp_path / "init").mkdir()
+    (tmp_path / "init" / "plexctl.tml.j2").write_text("", encoding="utf-8")
+    found = template_findings(str(tmp_path))
+    assert [one.level for one in found] == [Level.WARN]
+    assert "did you mean 'init/plexctl.toml.j2'?" in found[0].message

@@ -216,4 +216,4 @@ def test_a_value_that_no_environment_can_carry_is_named_without_being_shown() ->
 )
 def test_preflight_says_which_engine_will_run(spec: Spec, offer: Offer, expected: Finding) -> None:
     """Echo is never passed off as PersonaPlex."""
-    assert requests.check_engine(spec, offer) == [expected]
+    assert requests.check(spec, offer) == [expected]
