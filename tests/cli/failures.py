@@ -97,6 +97,7 @@ COMMAND_LINE = (
     Row("deploy --port x", 2, "usage", "--port|'x'"),
     Row("deploy", 2, "usage", "No provider is named|--provider local"),
     Row("deploy -p locla", 3, "configuration", "'locla'|did you mean 'local'|known providers"),
+    Row("deploy -p modal", 3, "configuration", "does not deploy to modal itself yet|plexctl render -p modal --out"),
     Row("init -p modl", 3, "configuration", "unknown provider 'modl'"),
     Row("deploy -p local --engine ecko", 2, "usage", "engine: 'ecko' is not valid|did you mean 'echo'|personaplex"),
     Row(
