@@ -46,7 +46,7 @@ def main() -> None:
         bound = listening_socket(settings.listening)
         if not settings.token:
             # The name may have resolved to, or the inherited socket be bound to, anything.
-            refuse_open(str(bound.getsockname()[0]))
+            refuse_open(str(bound.getsockname()[0]), settings.listening.published_on)
     except SettingsError as error:
         fail(_CONFIGURATION, str(error))
     except PortError as error:

@@ -38,6 +38,8 @@ class Listening:
     host: str
     port: int
     fd: int | None
+    published_on: str
+    """The host's own address through which alone a container's port is reached; empty when `host` is reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ def _listening(read: _Reader) -> Listening:
         host=read.text("PLEXCTL_HOST", "0.0.0.0").strip("[]"),  # noqa: S104 - a container's default; open needs loopback
         port=_DEFAULT_PORT if port is None else port,
         fd=read.whole("PLEXCTL_LISTEN_FD", None, low=3, high=1 << 20),
+        published_on=read.text("PLEXCTL_PUBLISHED_ON").strip("[]"),
     )
 
 
@@ -192,9 +195,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refuse_open(host: str) -> None:
-    """Raise SettingsError unless a gateway without a token may listen on `host`."""
-    if not is_loopback(host):
+def refuse_open(host: str, published_on: str) -> None:
+    """Raise SettingsError unless a gateway without a token may listen on `host`, published as it is."""
+    if not is_loopback(published_on or host):
         raise SettingsError(
             f"PLEXCTL_TOKEN is empty and the gateway would listen on {host}: set a token, or PLEXCTL_HOST=127.0.0.1"
         )
@@ -203,7 +206,7 @@ def refuse_open(host: str) -> None:
 def _token(read: _Reader, listening: Listening) -> str:
     token = read.text("PLEXCTL_TOKEN")
     if not token and listening.fd is None:
-        refuse_open(listening.host)
+        refuse_open(listening.host, listening.published_on)
     if not token.isascii() or not token.isprintable() or " " in token:
         raise SettingsError("PLEXCTL_TOKEN has characters that no header carries: use letters, digits, '-', '_'")
     return token

@@ -83,6 +83,20 @@ def test_an_open_gateway_may_listen_on_the_loopback(host: str) -> None:
     assert Settings.from_environment({**ECHO, "PLEXCTL_HOST": host}).token == ""
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "[::1]", "localhost"])
+def test_an_open_gateway_may_be_published_on_the_loopback(host: str) -> None:
+    """In a container it listens on every address, and only this machine may come in all the same."""
+    settings = Settings.from_environment({**ECHO, "PLEXCTL_HOST": "0.0.0.0", "PLEXCTL_PUBLISHED_ON": host})
+    assert settings.token == ""
+
+
+@pytest.mark.parametrize(("host", "published_on"), [("0.0.0.0", "192.0.2.1"), ("127.0.0.1", "0.0.0.0")])
+def test_where_it_is_published_decides(host: str, published_on: str) -> None:
+    """A published address that others reach is refused, wherever the gateway itself listens."""
+    with pytest.raises(SettingsError, match="PLEXCTL_TOKEN"):
+        Settings.from_environment({**ECHO, "PLEXCTL_HOST": host, "PLEXCTL_PUBLISHED_ON": published_on})
+
+
 def test_secrets_are_in_no_repr_and_not_in_the_engines_environment() -> None:
     """The token reaches neither a log through repr nor an engine; the hub's token reaches the engine only."""
     settings = Settings.from_environment({**ECHO, "PLEXCTL_TOKEN": "canary-1", "HF_TOKEN": "canary-2"})
