@@ -37,6 +37,19 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX resources_of ON resources (deployment) WHERE removed_at IS NULL;
     """,
+    """
+    CREATE TABLE images (
+        key INTEGER PRIMARY KEY,
+        profile TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        id TEXT NOT NULL,
+        digest TEXT,
+        context TEXT NOT NULL,
+        built_at REAL NOT NULL,
+        pushed_at REAL,
+        UNIQUE (profile, reference, id)
+    ) STRICT;
+    """,
 )
 
 

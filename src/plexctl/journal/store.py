@@ -13,6 +13,7 @@ from typing import Self
 import msgspec
 
 from plexctl.errors import ConflictError, JournalError
+from plexctl.journal.images import ImageRecord, read_images, write_image
 from plexctl.journal.opening import connect, sqlite_errors
 from plexctl.model import Endpoint, Offer, Ref, Resource
 from plexctl.spec import Spec
@@ -137,6 +138,16 @@ class Journal:
             )
         key: int = row[0]
         return key
+
+    def record_image(self, image: ImageRecord) -> None:
+        """Record an image that was built, and where it was pushed; again for the same one, it is brought up to date."""
+        with sqlite_errors(self._path), self._transaction() as connection:
+            write_image(connection, image)
+
+    def images(self) -> list[ImageRecord]:
+        """Return the images that were built or pushed here, newest first."""
+        with sqlite_errors(self._path):
+            return read_images(self._connection)
 
     @property
     def now(self) -> float:
