@@ -19,13 +19,17 @@ _SCRUBBED = ("PLEXCTL_", "PORT", "HF_")
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return the test's own environment without what configures a gateway, and with `variables`."""
+    """Return the test's own environment without what configures a gateway, and with `variables`.
+
+    No model hub is asked for weights, unless a test says which.
+    """
     clean = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
     defaults = {
         "PLEXCTL_HOST": "127.0.0.1",
         "PLEXCTL_PORT": "0",
         "PLEXCTL_ENGINE": "echo",
         "PYTHONUNBUFFERED": "1",
+        "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
     }
     return {**clean, **defaults, **variables}

@@ -43,6 +43,11 @@ async def test_livez_and_health_need_no_token(guarded: Gateway) -> None:
         "capacity": 1,
         "deployment": "demo",
         "reason": None,
+        "cause": None,
+        "bytes_done": None,
+        "bytes_total": None,
+        "bytes_per_second": None,
+        "seconds_left": None,
     }
     assert TOKEN not in text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.process import Plexctl, Result, environ_of
 from tests.clouds.hub import Fault, Hub
-from tests.licence.world import CANARY, PAGE, token
+from tests.licence.world import CANARY, PAGE, SMALL, token
 
 DEPLOY = ("deploy", "-p", "local", "--no-probe", "--engine", "personaplex")
 WITH_PYTHON = (*DEPLOY, "--engine-python", sys.executable)
@@ -115,7 +115,7 @@ def test_the_granted_token_reaches_the_server(source: str, hub: Hub, plexctl: Pl
     seen = plexctl.work / "seen"
     server = written(plexctl.work / "python", f'#!/bin/sh\nprintf %s "$HF_TOKEN" > {seen}\nexit 3\n')
     server.chmod(0o755)
-    common = (*DEPLOY, "--engine-python", str(server), "--timeout", "30s", *argv)
+    common = (*DEPLOY, "--model", SMALL, "--engine-python", str(server), "--timeout", "30s", *argv)
     planned = deploy(plexctl, hub, *common, "--dry-run", **env)
     first = planned.data["findings"][0]
     assert (first["level"], first["message"].endswith(f"(token of ann, from {source})")) == ("ok", True), first

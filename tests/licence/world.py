@@ -8,6 +8,8 @@ from tests.cli.process import Plexctl, Result
 from tests.clouds.hub import Hub, personaplex
 
 REPOSITORY = "nvidia/personaplex-7b-v1"
+SMALL = "ann/small"
+"""A gated model of a few bytes, which a gateway can fetch in no time."""
 PAGE = f"https://huggingface.co/{REPOSITORY}"
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 CANARY = "canary-9c2e"
@@ -27,6 +29,8 @@ def populate(hub: Hub) -> None:
     terms = {"license": "cc-by-nc-4.0"}
     personaplex(hub, "kyutai/personaplex-rl-seamless", access=dict(ACCESS), card=terms)
     personaplex(hub, "kyutai/moshiko-pytorch-bf16", gated=False, card={"license": "cc-by-4.0"})
+    small = {"config.json": b"{}", "model.safetensors": bytes(1000)}
+    hub.add_repository(SMALL, small, gated="auto", access=dict(ACCESS))
     hub.add_repository("ann/notes", {"README.md": b"nothing", "config.json": b"{}"})
     hub.add_repository("ann/private", {"config.json": b"{}"}, private=True)
     for account in (*ACCESS, "bob"):

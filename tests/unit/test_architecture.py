@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"plexctl": ROOT / "src", "plexctl_providers": ROOT / "providers", "plexctl_templates": ROOT / "templates"}
 CORE_PACKAGES = {"model", "errors", "states", "secret", "nearest", "identity", "folders"}
-GATEWAY_MAY = {"aiohttp", "prometheus_client", "huggingface_hub", "websockets"}
+GATEWAY_MAY = {"aiohttp", "prometheus_client", "huggingface_hub", "hf_xet", "websockets"}
 """Beside the standard library; websockets only for its frames (reason: the docstring of plexctl.gateway.frames)."""
 ADAPTER_MAY = {"contract", "model", "errors", "states", "spec", "secret", "rendering", "folders", "gpus", "images"}
 SDKS = {
@@ -225,6 +225,7 @@ def test_only_config_reads_the_environment() -> None:
         "plexctl.gateway.__main__",
         "plexctl.gateway.settings",
         "plexctl.gateway.engines.echo.__main__",
+        "plexctl.gateway.weights.__main__",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from plexctl.contract import Provider
-from plexctl.errors import UnhealthyError
+from plexctl.errors import CredentialsError, LicenceError, PlexError, UnhealthyError
 from plexctl.flows.observe import ENDED, RUNNING, View, look
 from plexctl.flows.session import Session
 from plexctl.journal import Record
@@ -18,10 +18,19 @@ _LAST_POLL_S = 0.8
 _BACKOFF = 1.3
 _LAST_LINES = 20
 _LINES_SHOWN = 5
+_BY_CAUSE: dict[str | None, tuple[type[PlexError], str]] = {
+    "licence": (LicenceError, "`plexctl check-license` says what stands in the way"),
+    "credentials": (CredentialsError, "`plexctl check-license` says what is wrong with the token"),
+}
+"""Causes that the gateway names and that have an exit code of their own."""
 
 
 def follow_start(session: Session, record: Record, limit_s: float) -> View:
-    """Wait until the deployment is ready. Raises UnhealthyError when it fails, ends, or takes longer."""
+    """Wait until the deployment is ready.
+
+    Raises UnhealthyError when it fails, ends, or takes longer; LicenceError or CredentialsError when the model's hub
+    refused the weights.
+    """
     try:
         return asyncio.run(_follow(session, record, limit_s))
     except TimeoutError:
@@ -55,9 +64,16 @@ async def _follow(session: Session, record: Record, limit_s: float) -> View:
             if view.status.state is State.READY:
                 return view
             if view.status.state in ENDED:
-                raise _unhealthy(session, record, f"{record.ref.name} {view.status.state}: {view.status.detail}")
+                raise _ended(session, record, view)
             await asyncio.sleep(delay)
             delay = min(delay * _BACKOFF, _LAST_POLL_S)
+
+
+def _ended(session: Session, record: Record, view: View) -> PlexError:
+    """Return the error for a start that has failed; a licence or a token is said as such."""
+    error = _unhealthy(session, record, f"{record.ref.name} {view.status.state}: {view.status.detail}")
+    kind, hint = _BY_CAUSE.get(view.health.cause if view.health else None, (None, None))
+    return error if kind is None else kind(error.message, hint=hint, data=error.data)
 
 
 def _unhealthy(session: Session, record: Record, words: str) -> UnhealthyError:

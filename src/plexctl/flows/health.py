@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from plexctl.model import Endpoint
 from plexctl.states import State
@@ -12,6 +12,7 @@ from plexctl.states import State
 if TYPE_CHECKING:
     from plexctl.wire import Trust
 
+Number = TypeVar("Number", int, float)
 _ANSWER_LIMIT_S = 3.0
 
 STATE_MAP: dict[str, State] = {
@@ -36,11 +37,20 @@ class Health:
     engines: int
     busy: int
     reason: str | None
+    cause: str | None = None
+    """Whose business a failure is, as `plexctl.gateway.health.CAUSES` names it; None when nobody says."""
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+    bytes_per_second: float | None = None
+    seconds_left: float | None = None
 
     def in_words(self) -> str:
-        """Say it for a progress line."""
-        percent = "" if self.progress is None else f" {self.progress:.0%}"
-        return f"{self.phase}{percent}"
+        """Say it for a progress line; a download's phase has figures of its own, and its share goes in brackets."""
+        if self.progress is None:
+            return self.phase
+        return (
+            f"{self.phase} {self.progress:.0%}" if self.bytes_total is None else f"{self.phase} ({self.progress:.0%})"
+        )
 
 
 def parse_health(body: bytes) -> Health | None:
@@ -54,9 +64,20 @@ def parse_health(body: bytes) -> Health | None:
             engines=int(answer["engines"]),
             busy=int(answer["busy"]),
             reason=answer.get("reason"),
+            cause=answer.get("cause"),
+            bytes_done=_figure(answer, "bytes_done", int),
+            bytes_total=_figure(answer, "bytes_total", int),
+            bytes_per_second=_figure(answer, "bytes_per_second", float),
+            seconds_left=_figure(answer, "seconds_left", float),
         )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _figure(answer: dict[str, Any], name: str, kind: type[Number]) -> Number | None:
+    """Return a figure that older gateways do not give."""
+    found = answer.get(name)
+    return None if found is None else kind(found)
 
 
 async def ask(endpoint: Endpoint) -> Health | None:

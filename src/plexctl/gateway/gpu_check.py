@@ -17,13 +17,13 @@ from typing import Any
 
 from plexctl.gateway.logbook import Logbook
 from plexctl.gateway.settings import EngineSettings
+from plexctl.gateway.weights.request import DEFAULT_REPO, hub_cache, repo_folder
 
 NEEDED_GIB = 19.2
 """Free memory for one engine; the same as `plexctl.gpus.budget` of the 7B model, which a test compares."""
 _GIB = 1 << 30
 _PROBE = Path(__file__).parent / "engines" / "device_probe.py"
 _TIMEOUT_S = 60.0
-_DEFAULT_REPO = "nvidia/personaplex-7b-v1"
 _BLACKWELL = 10.0
 _BLACKWELL_CUDA = (12, 8)
 
@@ -98,7 +98,7 @@ def in_words(found: Mapping[str, Any]) -> str:
 async def _ask(settings: EngineSettings) -> dict[str, Any] | str:
     """Return what the probe found, or in words why nobody knows."""
     argv = [settings.python, str(_PROBE), "--device", settings.device or "cuda"]
-    if has_weights(settings.environment, settings.model_repo or _DEFAULT_REPO):
+    if has_weights(settings.environment, settings.model_repo or DEFAULT_REPO):
         argv.append("--quick")
     pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
     try:
@@ -135,10 +135,6 @@ def parse(output: bytes) -> dict[str, Any] | str:
 
 
 def has_weights(environment: Mapping[str, str], repo: str) -> bool:
-    """Tell whether a revision of the weights is in the engine's cache (paths of huggingface_hub's documentation)."""
-    home = environment.get("HF_HOME") or Path(
-        environment.get("XDG_CACHE_HOME") or Path(environment.get("HOME") or "~").expanduser() / ".cache", "huggingface"
-    )
-    cache = Path(environment.get("HF_HUB_CACHE") or Path(home, "hub"))
-    snapshots = cache / f"models--{repo.replace('/', '--')}" / "snapshots"
+    """Tell whether a revision of the weights is in the engine's cache."""
+    snapshots = hub_cache(environment) / repo_folder(repo) / "snapshots"
     return any(snapshots.glob("*/model.safetensors"))

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 STATES = ("starting", "downloading", "loading", "warming", "ready", "draining", "failed")
+CAUSES = ("licence", "credentials", "disk", "network", "gpu", "engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """How far a download is, in bytes and seconds; None where nobody knows."""
+
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+    bytes_per_second: int | None = None
+    seconds_left: float | None = None
 
 
 @dataclass(slots=True)
@@ -17,6 +28,9 @@ class EngineHealth:
     phase: str = "process"
     progress: float | None = None
     reason: str | None = None
+    cause: str | None = None
+    """Whose business a failure is: one of CAUSES."""
+    download: Download = Download()
 
 
 def overall(engines: Sequence[EngineHealth], *, is_draining: bool) -> EngineHealth:
@@ -26,7 +40,8 @@ def overall(engines: Sequence[EngineHealth], *, is_draining: bool) -> EngineHeal
     living = [engine for engine in engines if engine.state != "failed"]
     if not living:
         reasons = dict.fromkeys(engine.reason or "" for engine in engines)
-        return EngineHealth("failed", "given up", None, "; ".join(reasons))
+        causes = {engine.cause for engine in engines}
+        return EngineHealth("failed", "given up", None, "; ".join(reasons), causes.pop() if len(causes) == 1 else None)
     return max(living, key=lambda engine: (STATES.index(engine.state), engine.progress or 0.0))
 
 
@@ -44,4 +59,6 @@ def document(
         "version": version,
         "deployment": deployment,
         "reason": health.reason,
+        "cause": health.cause,
+        **asdict(health.download),
     }

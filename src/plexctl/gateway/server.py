@@ -22,11 +22,14 @@ from plexctl.gateway import gpu_check
 from plexctl.gateway.app import Gateway
 from plexctl.gateway.engines import engine_named
 from plexctl.gateway.frames import CloseCode
+from plexctl.gateway.health import EngineHealth
 from plexctl.gateway.lifetime import Lifetime, until_over
 from plexctl.gateway.logbook import Logbook
 from plexctl.gateway.process import log_to, raise_file_limit
 from plexctl.gateway.settings import Listening, Settings, SettingsError
 from plexctl.gateway.supervisor import Supervisor
+from plexctl.gateway.weights import child as weights
+from plexctl.gateway.weights.child import Refusal
 
 _BACKLOG = 256
 _MAX_LINE = 16 * 1024
@@ -117,13 +120,22 @@ async def serve(settings: Settings, bound: socket.socket) -> None:
 
 
 async def _run_engines(settings: Settings, gateway: Gateway, logbook: Logbook) -> None:
-    """Keep the engines alive, unless this GPU cannot hold them."""
+    """Keep the engines alive, once this GPU can hold them and their weights are here."""
+
+    def show(health: EngineHealth) -> None:
+        for supervisor in gateway.supervisors:
+            supervisor.health = health
+
     reason = await gpu_check.refusal(settings.engine, logbook)
-    if reason is None:
-        await asyncio.gather(*(supervisor.run() for supervisor in gateway.supervisors))
+    ready = Refusal(reason, "gpu") if reason is not None else await weights.bring(settings.engine, logbook, show)
+    if isinstance(ready, Refusal):
+        for supervisor in gateway.supervisors:
+            supervisor.give_up(ready.reason, ready.cause)
         return
+    show(EngineHealth())
     for supervisor in gateway.supervisors:
-        supervisor.give_up(reason)
+        supervisor.settings = ready
+    await asyncio.gather(*(supervisor.run() for supervisor in gateway.supervisors))
 
 
 def _signals() -> asyncio.Queue[str]:

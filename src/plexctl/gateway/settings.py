@@ -75,6 +75,8 @@ class EngineSettings:
     device: str
     model_repo: str
     model_revision: str
+    hub_patience_s: float
+    """How long the model hub may give neither an answer nor a byte before a start fails."""
     cpu_offload: bool
     torch_compile: bool
     voice_dir: Path | None
@@ -278,6 +280,7 @@ def _engine(read: _Reader) -> EngineSettings:
         device=read.text("PLEXCTL_DEVICE"),
         model_repo=read.text("PLEXCTL_MODEL_REPO"),
         model_revision=read.text("PLEXCTL_MODEL_REVISION"),
+        hub_patience_s=read.seconds("PLEXCTL_HUB_PATIENCE_S", None) or 120.0,
         cpu_offload=read.flag("PLEXCTL_CPU_OFFLOAD"),
         torch_compile=read.flag("PLEXCTL_TORCH_COMPILE"),
         voice_dir=read.folder("PLEXCTL_VOICE_DIR"),

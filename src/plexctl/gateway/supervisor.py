@@ -52,10 +52,11 @@ class Supervisor:
     ) -> None:
         self.name = name
         self.health = EngineHealth()
+        self.settings = settings
+        """What the next start is made of."""
         self.restarts = 0
         self.on_death: Callable[[str], None] | None = None
         self._engine = engine
-        self._settings = settings
         self._pool = pool
         self._logbook = logbook
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
@@ -75,16 +76,16 @@ class Supervisor:
             if self.on_death is not None:
                 self.on_death(self.name)
             if wait_s is None:
-                self.give_up(death.reason)
+                self.give_up(death.reason, "engine")
                 return
             self.restarts += 1
             self.health = EngineHealth("starting", f"again after: {death.reason}")
             self._logbook.write("gateway", f"{self.name} died: {death.reason}; again in {wait_s} s")
             await asyncio.sleep(wait_s)
 
-    def give_up(self, reason: str) -> None:
-        """Say that the engine will not be started any more, and why."""
-        self.health = EngineHealth("failed", "given up", None, reason)
+    def give_up(self, reason: str, cause: str | None) -> None:
+        """Say that the engine will not be started any more, and why; `cause` is one of health.CAUSES."""
+        self.health = EngineHealth("failed", "given up", None, reason, cause)
         self._logbook.write("gateway", f"{self.name} failed: {reason}")
 
     async def stop(self) -> None:
@@ -127,15 +128,15 @@ class Supervisor:
         exit_code = await process.wait()
         await asyncio.wait([reading], timeout=_LAST_WORDS_S)
         if timed_out:
-            limit = self._settings.start_timeout_s
+            limit = self.settings.start_timeout_s
             return _Death(exit_code, None, f"not ready within {limit:.0f} s ({self.health.phase})")
         ready_for = None if ready_since is None else asyncio.get_running_loop().time() - ready_since
         return _Death(exit_code, ready_for, reason_for(exit_code, self._lines))
 
     async def _spawn(self, port: int) -> asyncio.subprocess.Process:
-        command = self._engine.command(self._settings, port)
+        command = self._engine.command(self.settings, port)
         self._logbook.write("gateway", f"{self.name} starts on port {port}: {self._engine.name}")
-        pid_fd = self._settings.pid_fd
+        pid_fd = self.settings.pid_fd
         return await asyncio.create_subprocess_exec(
             *command.argv,
             env=dict(command.environment),
@@ -146,7 +147,7 @@ class Supervisor:
         )
 
     async def _serve(self, process: asyncio.subprocess.Process, port: int) -> None:
-        capacity = self._settings.capacity or self._engine.capacity
+        capacity = self.settings.capacity or self._engine.capacity
         seat = Seat(self.name, port, capacity)
         self.health = EngineHealth("ready", "ready", 1.0)
         self._pool.add(seat)
@@ -161,10 +162,10 @@ class Supervisor:
         misses = 0
         while misses < _MAX_MISSES:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.check_s):
+                async with asyncio.timeout(self.settings.check_s):
                     await process.wait()
                     return
-            misses = 0 if await is_ready(port, self._settings.check_s) else misses + 1
+            misses = 0 if await is_ready(port, self.settings.check_s) else misses + 1
         self._lines.append(_HUNG)
         _kill(process)
         await process.wait()
@@ -172,7 +173,7 @@ class Supervisor:
     async def _become_ready(self, process: asyncio.subprocess.Process, port: int) -> float | None:
         """Return when the engine became ready, None when it died or took too long."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._settings.start_timeout_s
+        deadline = loop.time() + self.settings.start_timeout_s
         pause_s = _POLL_FIRST_S
         while process.returncode is None and loop.time() < deadline:
             if await is_ready(port):

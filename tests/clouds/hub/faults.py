@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 class Fault:
     """Strikes the requests whose `METHOD /path?query` matches; `times` None means always.
 
-    With neither `status` nor `raw` nor `reset` the true answer is given, late by `delay_s`.
+    With neither `status` nor `raw` nor `reset` the true answer is given, late by `delay_s`, and its file as said here.
     """
 
     pattern: str = ""
@@ -25,6 +25,14 @@ class Fault:
     delay_s: float = 0.0
     drip_s: float = 0.0
     """Send the bytes of `raw` one by one, each so much later."""
+    cut_after: int | None = None
+    """Send so many bytes of the file, then cut the connection."""
+    is_wrong: bool = False
+    """Send a file of the right size with wrong bytes."""
+    ignores_range: bool = False
+    """Answer with the whole file whatever was asked for."""
+    bytes_per_s: float | None = None
+    """Send the file no faster than this."""
     times: int | None = None
 
     def strikes(self, line: str) -> bool:

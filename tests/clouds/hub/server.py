@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -52,9 +53,12 @@ class Hub:
         self.repositories: dict[str, Repository] = {}
         self.tokens: dict[str, Token] = {}
         self.faults: list[Fault] = []
+        self.storage_faults: list[Fault] = []
         self.requests: list[Seen] = []
         self.stored: list[Seen] = []
         """What came in at the storage."""
+        self.sent: Counter[str] = Counter()
+        """Bytes of each file that were sent, by its name."""
         self.changed = threading.Condition()
         self.closing = threading.Event()
 
@@ -96,6 +100,17 @@ class Hub:
         self.faults.append(fault)
         return fault
 
+    def fail_storage(self, fault: Fault) -> Fault:
+        """Let something go wrong from now on where the large files lie."""
+        self.storage_faults.append(fault)
+        return fault
+
+    def count(self, path: str, size: int) -> None:
+        """Take note of bytes of a file that were sent."""
+        with self.changed:
+            self.sent[unquote(urlsplit(path).path).rpartition("/")[2]] += size
+            self.changed.notify_all()
+
     def wait_for(self, is_true: Callable[[], bool], timeout_s: float = 30) -> None:
         """Wait until something is true of what came in."""
         with self.changed:
@@ -107,6 +122,11 @@ class Hub:
             self.requests.append(seen)
             self.changed.notify_all()
             return next((fault for fault in self.faults if fault.strikes(seen.line)), None)
+
+    def storage_fault_for(self, seen: Seen) -> Fault | None:
+        """Return what goes wrong with this request at the storage."""
+        with self.changed:
+            return next((fault for fault in self.storage_faults if fault.strikes(seen.line)), None)
 
     def answer(self, seen: Seen) -> Answer:
         """Answer as the Hub."""

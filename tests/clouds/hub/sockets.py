@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import re
 import socket
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from tests.clouds.hub.server import Hub, Seen
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
+_LONG_CHUNK = 64 << 20
 _NO_BODY = frozenset({204, 304})
 
 
@@ -77,12 +79,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _reply(self) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         seen = self.see(self.command, self.path, headers)
-        fault = None if self.is_storage else self.hub.fault_for(seen)
+        fault = self.hub.storage_fault_for(seen) if self.is_storage else self.hub.fault_for(seen)
         try:
             if fault is not None and fault.delay_s:
                 self.hub.closing.wait(fault.delay_s)
             if fault is None or not self._fail(fault):
-                self._send(self.answer_to(seen))
+                self._send(self.answer_to(seen), fault)
         except OSError:
             self.close_connection = True  # the client has left
 
@@ -103,10 +105,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         return True
 
-    def _send(self, reply: Answer) -> None:
+    def _send(self, reply: Answer, fault: Fault | None = None) -> None:
         status, first, length = reply.status, 0, len(reply.body)
         if reply.content is not None:
-            status, first, length = ranged(self.headers.get("Range"), reply.content)
+            asked = None if fault is not None and fault.ignores_range else self.headers.get("Range")
+            status, first, length = ranged(asked, reply.content)
         self.send_response(status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
@@ -120,9 +123,30 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if reply.content is None:
             self.wfile.write(reply.body)
-            return
-        for start in range(first, first + length, _CHUNK):
-            self.wfile.write(reply.content.part(start, min(_CHUNK, first + length - start)))
+        else:
+            self._send_file(reply.content, first, length, fault)
+
+    def _send_file(self, content: Content, first: int, length: int, fault: Fault | None) -> None:
+        cut_after = fault.cut_after if fault is not None else None
+        end = first + (length if cut_after is None else min(cut_after, length))
+        file = None if fault is not None and fault.is_wrong else content.open()
+        with file or contextlib.nullcontext():
+            step = _CHUNK if file is None or (fault is not None and fault.bytes_per_s) else _LONG_CHUNK
+            while first < end:
+                size = min(step, end - first)
+                if file is not None:
+                    self.connection.sendfile(file, first, size)
+                else:
+                    part = content.part(first, size)
+                    self.wfile.write(b"\xff" * size if fault is not None and fault.is_wrong else part)
+                first += size
+                self.hub.count(self.path, size)
+                if fault is not None and fault.bytes_per_s:
+                    self.hub.closing.wait(size / fault.bytes_per_s)
+        if cut_after is not None:
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
 
 
 def serve(hub: Hub, answer: Callable[[Seen], Answer]) -> Server:

@@ -5,25 +5,35 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
 
 COMMIT = "3f1e08a5b7c94d26a0b1c2d3e4f5a6b7c8d9e0f1"
 """The commit of `main` where no other is named."""
 _INLINE = 100_000
 """Files up to this size are served by the Hub itself, larger ones by its storage."""
+_HASHED = 64 << 20
+"""Zeros beyond this are not hashed: such a file is described, and never read to its end."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """A file: `head` is what stands at its beginning, the rest up to `size` is zeros."""
+    """A file: `head` is what stands at its beginning, the rest up to `size` is zeros; or what lies at `path`."""
 
     size: int
     head: bytes = b""
+    path: Path | None = None
 
     @classmethod
     def of(cls, data: bytes) -> Content:
         """Return a file that holds just this."""
         return cls(len(data), data)
+
+    @classmethod
+    def at(cls, path: Path) -> Content:
+        """Return a file on the disk, which is sent from there and never held in memory."""
+        return cls(path.stat().st_size, path=path)
 
     @property
     def is_large(self) -> bool:
@@ -32,13 +42,33 @@ class Content:
 
     @property
     def etag(self) -> str:
-        """Its hash, as far as anybody can tell."""
-        return hashlib.sha256(self.head + str(self.size).encode()).hexdigest()[: 64 if self.is_large else 40]
+        """Its hash as the Hub gives it: sha256 of a large file, git's sha1 of a small one."""
+        return _etag(self)
+
+    def open(self) -> BinaryIO | None:
+        """Return the file on the disk, for whom can send it from there."""
+        return self.path.open("rb") if self.path else None
 
     def part(self, first: int, length: int) -> bytes:
         """Return `length` bytes from `first`."""
+        if self.path is not None:
+            with self.path.open("rb") as file:
+                file.seek(first)
+                return file.read(length)
         kept = self.head[first : first + length]
         return kept + bytes(max(0, min(length, self.size - first) - len(kept)))
+
+
+@lru_cache(maxsize=64)
+def _etag(content: Content) -> str:
+    if not content.is_large:
+        whole = content.part(0, content.size)
+        return hashlib.sha1(b"blob %d\0" % len(whole) + whole, usedforsecurity=False).hexdigest()
+    if content.path is not None:
+        with content.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    shown = content.part(0, content.size) if content.size <= _HASHED else content.head + str(content.size).encode()
+    return hashlib.sha256(shown).hexdigest()
 
 
 @dataclass

@@ -4,7 +4,8 @@ Upstream's server ignores `--host` for binding, so `upstream.py` starts it and b
 `PLEXCTL_ENGINE_SCRIPT` it starts that file instead, with the same flags. Two variables are set for every server:
 `PYTHONUNBUFFERED` (else a log without a terminal stays empty) and `NO_TORCH_COMPILE`, where any value, `0` too,
 switches compiling off, so that switching it on means leaving the variable out.
-The server takes no revision: PLEXCTL_MODEL_REVISION works only for a model fetched beforehand.
+The server takes no revision either: `upstream.py` makes PLEXCTL_MODEL_REVISION, or the commit that it was resolved to,
+the one that every file is read at.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ def command(settings: EngineSettings, port: int) -> Command:
     argv = [settings.python, str(_LAUNCHER)]
     if settings.script:
         argv.append(f"--script={settings.script}")
+    elif settings.model_revision:
+        argv.append(f"--revision={settings.model_revision}")
     # A numeric host makes upstream skip a look at its own address, which dies where there is no route.
     argv += ["--host", "127.0.0.1", "--port", str(port), "--static", "none"]
     if settings.model_repo:
