@@ -21,7 +21,7 @@ from typing import TextIO
 
 from plexctl.folders import make_private
 from plexctl_providers.local.errors import os_errors
-from plexctl_providers.local.requests import HOST
+from plexctl_providers.local.settings import HOST
 
 _LAST_PORT = 65535
 _PORTS_TRIED = 200

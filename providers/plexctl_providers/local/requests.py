@@ -1,18 +1,19 @@
-"""What is started on this machine: command line, environment and plan. No I/O."""
+"""What is started on this machine: command line, environment and plan of a process; or a container's. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from plexctl.errors import ConfigurationError
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.secret import Secret
 from plexctl.spec import Spec
 from plexctl_providers._common.settings import ECHO, choose_engine, gateway_settings
+from plexctl_providers.local import container_requests
+from plexctl_providers.local.settings import HOST, check_echo, revealed, where_from
 
-HOST = "127.0.0.1"
-FIRST_PORT = 8998
+DOCKER = "docker"
+"""The runtime in a container, by whichever engine speaks Docker's API."""
 PROCESS = "process"
 """The kind of the one resource."""
 
@@ -33,14 +34,14 @@ def build_environment(spec: Spec, offer: Offer) -> dict[str, str]:
 
 
 def build_plan(spec: Spec, offer: Offer) -> Plan:
-    """Lay out the one process that a local deployment is."""
+    """Lay out the one process, or the container with its network, that a local deployment is."""
+    if spec.local.runtime == DOCKER:
+        return container_requests.build_plan(spec, offer)
     environment = build_environment(spec, offer)
-    port = spec.gateway.port
-    where = f"{HOST}:{port}" if port else f"the first free port of {HOST} from {FIRST_PORT}"
     body = {
         "argv": ["python", "-m", "plexctl.gateway"],
         "environment": environment,
-        "port": port,
+        "port": spec.gateway.port,
         "ttl_s": spec.limits.ttl_s,
     }
     return Plan(
@@ -48,7 +49,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
         deployment=spec.name,
         offer=offer,
         steps=(
-            Step("listen", "port", where),
+            Step("listen", "port", where_from(spec)),
             Step("start", "gateway", "a detached process in its own session"),
             Step("start", "engine", environment["PLEXCTL_ENGINE"]),
         ),
@@ -57,35 +58,27 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
     )
 
 
+def check(spec: Spec, offer: Offer) -> list[Finding]:
+    """Say which engine will run, what it lacks, and what a reader must know of it."""
+    return container_requests.check(spec, offer) if spec.local.runtime == DOCKER else check_engine(spec, offer)
+
+
 def child_environment(
     settings: Mapping[str, str], user: Mapping[str, str], secrets: Mapping[str, Secret], import_path: str
 ) -> dict[str, str]:
-    """Return the whole environment of the gateway's process. The only place where its secrets are in the clear.
+    """Return the whole environment of the gateway's process, its secrets in the clear.
 
     Raises ConfigurationError for a value that no environment can carry, without showing it.
     """
     inherited = {name: value for name, value in user.items() if any(fnmatchcase(name, p) for p in _INHERITED)}
-    revealed = {name: secret.reveal() for name, secret in secrets.items()}
-    whole = inherited | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": import_path} | dict(settings) | revealed
-    for name, value in whole.items():
-        if "\0" in value:
-            raise ConfigurationError(f"{name} holds a NUL character, which no environment can carry")
-    return whole
+    own = {"PYTHONUNBUFFERED": "1", "PYTHONPATH": import_path}
+    return revealed(inherited | own | dict(settings), secrets)
 
 
-def check(spec: Spec, offer: Offer) -> list[Finding]:
-    """Say which engine will run and what it lacks."""
+def check_engine(spec: Spec, offer: Offer) -> list[Finding]:
+    """Say which engine a process will run and what it lacks."""
     if choose_engine(spec, offer) == ECHO:
-        if spec.engine == ECHO:
-            return [Finding("engine", Level.OK, "echo: repeats the caller; it is not PersonaPlex")]
-        return [
-            Finding(
-                "engine",
-                Level.WARN,
-                "no NVIDIA GPU on this machine: it runs `echo`, which repeats the caller and is not PersonaPlex",
-                "name --engine echo to say so, or deploy where there is a GPU",
-            )
-        ]
+        return [check_echo(spec)]
     if spec.local.engine_python is None:
         return [
             Finding(
