@@ -1,0 +1,116 @@
+"""What a spec lacks for RunPod, and what its reader must know before paying. No I/O."""
+
+from __future__ import annotations
+
+from plexctl.model import Finding, Level, Offer
+from plexctl.spec import Spec
+from plexctl_providers._common.offers import check_image
+from plexctl_providers._common.settings import ECHO, choose_engine
+from plexctl_providers.runpod.bodies import environment, supplied_secrets
+
+MOST_VARIABLES = 50
+"""Of a pod's environment: docs.runpod.io/pods/templates/environment-variables."""
+_WEIGHTS_GB = 18
+"""17.2 GB of `nvidia/personaplex-7b-v1`, rounded up."""
+
+
+def check(spec: Spec, offer: Offer) -> list[Finding]:
+    """Return everything that can be said of the spec without asking RunPod."""
+    return [
+        *check_image(spec),
+        *_gpu(offer),
+        *_place(spec),
+        *_volume(spec, offer),
+        _exposure(spec),
+        *_secrets(spec, offer),
+        *_variables(spec, offer),
+        _lifetime(spec),
+    ]
+
+
+def _gpu(offer: Offer) -> list[Finding]:
+    if offer.gpu is not None:
+        return []
+    words = "no GPU is named, and RunPod takes exactly one kind, without a fallback"
+    return [Finding("gpu", Level.FAIL, words, "name one with --gpu, such as RTX 4090")]
+
+
+def _place(spec: Spec) -> list[Finding]:
+    wish = spec.runpod
+    if wish.cloud != "community":
+        return []
+    found = []
+    if wish.data_centers:
+        words = f"the community cloud takes no data centres: {', '.join(wish.data_centers)} would not be asked for"
+        fix = 'leave runpod.data_centers empty, or set runpod.cloud = "secure"'
+        found.append(Finding("data-centers", Level.FAIL, words, fix))
+    if wish.network_volume is not None:
+        words = "network volumes are for the secure cloud only (docs.runpod.io/storage/network-volumes)"
+        fix = 'leave runpod.network_volume out, or set runpod.cloud = "secure"'
+        found.append(Finding("network-volume", Level.FAIL, words, fix))
+    return found
+
+
+def _volume(spec: Spec, offer: Offer) -> list[Finding]:
+    wish = spec.runpod
+    if choose_engine(spec, offer) == ECHO:
+        return []
+    if wish.network_volume is not None:
+        words = f"the network volume {wish.network_volume} fixes the data centre, and bills until you delete it"
+        fix = None if wish.data_centers else "name its data centre in runpod.data_centers"
+        return [Finding("network-volume", Level.OK if wish.data_centers else Level.WARN, words, fix)]
+    if wish.volume_gb < _WEIGHTS_GB:
+        words = f"a volume of {wish.volume_gb} GB cannot hold the weights, which take {_WEIGHTS_GB} GB"
+        return [Finding("volume", Level.FAIL, words, "set runpod.volume_gb to 40")]
+    words = f"the volume of {wish.volume_gb} GB is on the pod's own host: it bills while stopped and ends with the pod"
+    return [Finding("volume", Level.OK, words)]
+
+
+def _exposure(spec: Spec) -> Finding:
+    if spec.runpod.expose == "http":
+        words = (
+            "RunPod's proxy closes connections after 100 s by its documentation; whether it does so to a conversation "
+            "that carries sound all the time is unverified"
+        )
+        return Finding("exposure", Level.WARN, words, 'should calls end at 100 s, set runpod.expose = "tcp"')
+    words = (
+        "a TCP port has no TLS of its own, and the gateway does not serve TLS yet: that comes with the marketplace "
+        "adapter. Until then token and voice cross the network in the clear"
+    )
+    return Finding("exposure", Level.WARN, words, 'set runpod.expose = "http", whose proxy has TLS')
+
+
+def _secrets(spec: Spec, offer: Offer) -> list[Finding]:
+    sent, kept = supplied_secrets(spec, offer), spec.runpod.console_secrets
+    found = []
+    if sent:
+        host = " and the owner of the host" if spec.runpod.cloud == "community" else ""
+        words = (
+            f"{', '.join(sent)} will stand in the pod's environment in the clear: every API key and member of the "
+            f"account that may read pods{host} can read them"
+        )
+        fix = "set them as secrets in RunPod's console and name them in runpod.console_secrets"
+        found.append(Finding("secrets", Level.WARN, words, fix))
+    if kept:
+        words = f"{', '.join(kept)} must be set in RunPod's console under these very names: plexctl cannot look there"
+        found.append(Finding("console-secrets", Level.OK, words))
+    return found
+
+
+def _variables(spec: Spec, offer: Offer) -> list[Finding]:
+    count = len(environment(spec, offer))
+    if count <= MOST_VARIABLES:
+        return []
+    words = f"a pod takes up to {MOST_VARIABLES} variables, and this one would have {count}"
+    return [Finding("env", Level.FAIL, words, "shorten env")]
+
+
+def _lifetime(spec: Spec) -> Finding:
+    if spec.limits.ttl_s is None:
+        words = "the pod runs and bills until it is destroyed: RunPod knows no idle pods"
+        return Finding("lifetime", Level.WARN, words, "set limits.ttl_s or gateway.idle_timeout_s")
+    words = (
+        f"REST v2 has no lifetime (`terminateAfter` is unverified there): the gateway ends after {spec.limits.ttl_s:g} "
+        "s; whether the pod's own key may then end the pod is unverified"
+    )
+    return Finding("lifetime", Level.WARN, words, "`plexctl gc --expired` ends what is left")
