@@ -5,7 +5,9 @@ Pure: rendering only. `plexctl.images.engine` is the one that talks to Docker.
 
 from __future__ import annotations
 
+from plexctl.images.context import context_files
 from plexctl.images.layout import CACHE, ENGINE_PYTHON, ENTRYPOINT, GATEWAY_PYTHON, HF_HOME, PORT
+from plexctl.images.offline import offline_files
 from plexctl.images.profiles import PROFILES, Profile, profile_of
 
 __all__ = [
@@ -17,5 +19,7 @@ __all__ = [
     "PORT",
     "PROFILES",
     "Profile",
+    "context_files",
+    "offline_files",
     "profile_of",
 ]

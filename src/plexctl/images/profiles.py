@@ -1,7 +1,9 @@
 """What an image is built for: the torch that a GPU's architecture needs, or none for the echo engine.
 
 Sources: upstream pins `torch<2.5` (NVIDIA/personaplex moshi/pyproject.toml at 3428dfd), whose wheel has kernels up to
-sm_90; Blackwell needs CUDA 12.8 or newer. Which profile a GPU needs is `plexctl.gpus.image_profile`'s to say.
+sm_90; Blackwell needs CUDA 12.8 or newer. What CUDA the default wheel of a torch is made for comes from a resolver's
+answers for both machines (2026-11): 2.4.1 has 12.1, 2.7.1 12.6, 2.8 to 2.10 12.8, 2.11 and later 13.0; for aarch64 none
+before 2.11 has any. Which profile a GPU needs is `plexctl.gpus.image_profile`'s to say.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from plexctl.gpus import image_profile, matching
 from plexctl.spec import Spec
 
 ECHO = "echo"
+_BLACKWELL = ("sm_100", "sm_120")
 _UNKNOWN_GPU = "cu121"
 """For a GPU that nobody knows: upstream's own pin."""
 
@@ -26,14 +29,23 @@ class Profile:
     cuda: str | None
     """CUDA that torch was built for; the host's driver must know it, or a newer one."""
     machine: str = "x86_64"
+    architectures: tuple[str, ...] = ()
+    """Kernels that its torch must have; sm_89 runs those of sm_86, and sm_121 those of sm_120."""
 
 
 PROFILES: dict[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("cu121", torch="torch==2.4.1", cuda="12.1"),
-        Profile("cu128", torch="torch==2.9.1", cuda="12.8"),
-        Profile("cu128-aarch64", torch="torch==2.9.1", cuda="12.8", machine="aarch64"),
+        Profile("cu121", torch="torch==2.4.1", cuda="12.1", architectures=("sm_80", "sm_86", "sm_90")),
+        Profile("cu128", torch="torch==2.9.1", cuda="12.8", architectures=("sm_80", "sm_86", "sm_90", *_BLACKWELL)),
+        # Named for the least that Blackwell needs.
+        Profile(
+            "cu128-aarch64",
+            torch="torch==2.11.0",
+            cuda="13.0",
+            machine="aarch64",
+            architectures=("sm_90", *_BLACKWELL),
+        ),
         Profile(ECHO, torch=None, cuda=None),
     )
 }
