@@ -30,15 +30,14 @@ def context_files(spec: Spec, profile: Profile) -> dict[str, str]:
 
     Raises ConfigurationError for a template of the user's that cannot be rendered.
     """
-    names = (*_ALWAYS, *(_WITH_TORCH if profile.torch else ()))
-    copied = (*names, _TORCH) if profile.torch else names
-    values = _values(spec, profile) | {"names": sorted(copied)}
-    templates = {name: f"container/{name}.j2" for name in ("Dockerfile", *names)}
-    templates[".dockerignore"] = "container/dockerignore.j2"
+    names = ("Dockerfile", *_ALWAYS, *(_WITH_TORCH if profile.torch else ()))
+    templates = {name: f"container/{name}.j2" for name in names}
     if profile.torch:
         templates[_TORCH] = f"container/torch/{profile.name}.txt.j2"
-    rendered = {name: render(template, values, spec.templates.folder) for name, template in templates.items()}
-    return dict(sorted((rendered | gateway_sources()).items()))
+    values, folder = _values(spec, profile), spec.templates.folder
+    found = gateway_sources() | {name: render(template, values, folder) for name, template in templates.items()}
+    found[".dockerignore"] = render("container/dockerignore.j2", {"names": sorted(found)}, folder)
+    return dict(sorted(found.items()))
 
 
 def gateway_sources() -> dict[str, str]:
