@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -11,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.clouds.hub import Content, Hub, Repository
-from tests.gateway.rig import Gateway, start
+from tests.gateway.rig import Gateway, environment, start
+
+from plexctl.gateway.weights.messages import Message, decode
 
 REPO = "nvidia/personaplex-7b-v1"
 COMMIT = "3f1e08a5b7c94d26a0b1c2d3e4f5a6b7c8d9e0f1"
@@ -157,3 +160,27 @@ def is_alive(pid: int) -> bool:
 def kill(pid: int) -> None:
     """Kill a process."""
     os.kill(pid, 9)
+
+
+async def messages(world: World, **variables: str) -> tuple[list[Message], int]:
+    """Run the fetch alone, as a gateway does; return what it said and its exit code."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "plexctl.gateway.weights",
+        env=environment(**(world.environment | variables)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    said = [decode(line) async for line in process.stdout]
+    code = await process.wait()
+    assert None not in said
+    return [one for one in said if one is not None], code
+
+
+def first_bytes(world: World, name: str = WEIGHTS) -> list[int]:
+    """Return where each request for a large file's bytes began, in the order in which they came."""
+    asked = [seen for seen in world.hub.stored if seen.method == "GET" and f"/{name}?" in seen.path]
+    return [int(seen.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0]) for seen in asked]

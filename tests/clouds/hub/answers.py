@@ -91,6 +91,8 @@ def gate(repository: Repository, token: Token | None) -> Answer | None:
 def file_headers(content: Content, commit: str) -> dict[str, str]:
     """Return what the Hub says about a file on every answer that leads to it."""
     headers = {"X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+    if content.xet is not None:
+        headers |= {"X-Xet-Hash": content.xet[0], "X-Xet-Refresh-Route": content.xet[1]}
     if content.is_large:
         return headers | {"X-Linked-Size": str(content.size), "X-Linked-Etag": f'"{content.etag}"'}
     return headers | {"ETag": f'"{content.etag}"'}

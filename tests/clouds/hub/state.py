@@ -24,6 +24,8 @@ class Content:
     size: int
     head: bytes = b""
     path: Path | None = None
+    xet: tuple[str, str] | None = None
+    """Its hash in Xet storage, and where to ask for a token of that."""
 
     @classmethod
     def of(cls, data: bytes) -> Content:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 CHUNK = 256 * 1024
-"""Bytes at once: what a cut connection may lose."""
+"""Bytes at once."""
 _WAITING_CHUNKS = 32
 _SHA256_DIGITS = 64
 _SHA1_DIGITS = 40

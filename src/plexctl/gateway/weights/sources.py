@@ -1,6 +1,6 @@
-"""The bytes of a file from a position on, out of Xet storage or over HTTP.
+"""The bytes of a file from a position on, over HTTP.
 
-HTTP goes through the standard library: it reads into blocks outside Python's lock, at several times the speed of
+It goes through the standard library: it reads into blocks outside Python's lock, at several times the speed of
 huggingface_hub's own client. Proxies and certificates are those of the environment. Of redirects only http and https
 are followed, and the token never leaves the Hub.
 """
@@ -89,38 +89,10 @@ def _check_start(response: Any, first: int) -> None:
 def _blocks(response: Any, left: int) -> Iterator[bytes]:
     while left > 0:
         try:
-            block = response.read(min(CHUNK, left))
+            block = response.read1(min(CHUNK, left))  # what has come, so that a cut loses nothing
         except (OSError, http.client.HTTPException) as error:
             raise error_of(error, has_token=False) from error
         if not block:
             raise cut()
         left -= len(block)
         yield block
-
-
-def has_xet(file: File) -> bool:
-    """Tell whether a file can be had from Xet storage here (HF_HUB_DISABLE_XET, hf-xet)."""
-    if file.xet is None:
-        return False
-    from huggingface_hub.utils import is_xet_available
-
-    return bool(is_xet_available())
-
-
-def over_xet(hub: Hub, file: File, first: int) -> Iterator[bytes]:
-    """Yield the file from `first` on, fetched in parallel pieces. Raises whatever hf-xet and huggingface_hub raise."""
-    from hf_xet import XetFileInfo  # type: ignore[import-untyped]
-    from huggingface_hub.utils import _xet as xet
-
-    assert file.xet is not None  # noqa: S101 - has_xet was asked
-    connection = xet.refresh_xet_connection_info(file_data=file.xet, headers=hub.headers)
-    session: Any = xet.get_xet_session()  # type: ignore[no-untyped-call]
-    group = session.new_download_stream_group(
-        endpoint=connection.endpoint,
-        token=connection.access_token,
-        token_expiry_unix_secs=connection.expiration_unix_epoch,
-        token_refresh_url=file.xet.refresh_route,
-        token_refresh_headers=hub.headers,
-        custom_headers=xet.xet_headers_without_auth(hub.headers),
-    )
-    yield from group.download_stream(XetFileInfo(file.xet.file_hash, file.size), start=first)

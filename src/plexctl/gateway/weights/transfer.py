@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from plexctl.gateway.weights import sources
+from plexctl.gateway.weights import sources, xet
 from plexctl.gateway.weights.cache import Cache
 from plexctl.gateway.weights.errors import Cause, FetchError
 from plexctl.gateway.weights.hub import File, Hub, patiently
@@ -69,6 +69,7 @@ class Transfer:
                 if partial.is_right():
                     return
                 partial.restart()
+            self._without_xet = True
             self._all.log(f"{self._file.name}: the bytes that came are not what the hub says: they are thrown away")
         words = f"the hub sent wrong bytes of {self._file.name} {_MOST_WRONG} times: check HF_ENDPOINT and proxies"
         raise FetchError(words, Cause.NETWORK)
@@ -88,14 +89,15 @@ class Transfer:
                 partial.restart()
 
     def _source(self, first: int) -> Iterator[bytes]:
-        if not self._without_xet and sources.has_xet(self._file):
-            try:
-                yield from sources.over_xet(self._all.hub, self._file, first)
-            except Exception as error:  # noqa: BLE001 - whatever it was, plain HTTP can do the rest
-                self._without_xet = True
-                self._all.log(f"{self._file.name}: Xet failed ({type(error).__name__}): going on over HTTP")
+        silence_s = min(_SILENCE_S, self._all.patience_s / 3)
+        if self._without_xet or not xet.is_on(self._file):
+            yield from sources.over_http(self._all.hub, self._file, first, silence_s)
             return
-        yield from sources.over_http(self._all.hub, self._file, first, min(_SILENCE_S, self._all.patience_s))
+        try:
+            yield from xet.over_xet(self._all.hub, self._file, first, silence_s)
+        except Exception as error:  # noqa: BLE001 - whatever it was, plain HTTP can do the rest
+            self._without_xet = True
+            self._all.log(f"{self._file.name}: Xet failed ({type(error).__name__}): going on over HTTP")
 
     def _where_now(self) -> File:
         """Ask again where the file lies: signed addresses run out, and a gate may have closed."""
