@@ -173,6 +173,38 @@ LICENCE = record(
     findings=FINDINGS,
 )
 
+IMAGE = {
+    "image": TEXT,
+    "tag": TEXT,
+    "id": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+    "digest": TEXT_OR_NULL,
+    "profile": TEXT,
+    "context": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    "built_at": TEXT,
+    "pushed_at": TEXT_OR_NULL,
+}
+IMAGES = {
+    "build": record(
+        **IMAGE,
+        pushed=FLAG,
+        repository=TEXT,
+        size_bytes={"type": "integer"},
+        seconds={"type": "number"},
+        changed=FLAG,
+    ),
+    "dry run": record(
+        dry_run={"const": True},
+        changed={"const": False},
+        pushed={"const": False},
+        image=TEXT,
+        profile=TEXT,
+        context=IMAGE["context"],
+        files=rows(TEXT),
+        repository=TEXT_OR_NULL,
+    ),
+    "list": record(images=rows(record(**IMAGE))),
+}
+
 DATA: dict[str, Schema] = {
     "version": record(version=TEXT),
     "help": record(help=TEXT),
@@ -188,6 +220,7 @@ DATA: dict[str, Schema] = {
         findings=FINDINGS,
     ),
     "catalog": CATALOG,
+    "image": either(*IMAGES.values()),
     "doctor": record(findings=FINDINGS),
     "check-license": LICENCE,
     "deploy": either(DEPLOYED, DRY_RUN),
