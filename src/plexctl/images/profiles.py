@@ -51,14 +51,15 @@ PROFILES: dict[str, Profile] = {
 }
 
 
-def profile_of(spec: Spec, gpu: str | None, provider: str | None = None) -> Profile:
+def profile_of(spec: Spec, gpu: str | None, provider: str | None = None, *, engine: str | None = None) -> Profile:
     """Return the profile asked for, or the one that engine and GPU need. `gpu` is a name of the provider's, or ours.
 
-    Raises PreflightError for a GPU that no image can serve.
+    `engine` is what will run where the spec leaves it open; without it that is personaplex. Raises PreflightError for
+    a GPU that no image can serve.
     """
     if spec.image.profile is not None:
         return PROFILES[spec.image.profile]
-    if spec.engine == ECHO:
+    if (spec.engine or engine) == ECHO:
         return PROFILES[ECHO]
     known = next(iter(matching(gpu, provider)), None) if gpu else None
     if known is None:
