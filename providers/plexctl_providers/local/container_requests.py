@@ -187,7 +187,8 @@ def _host_config(spec: Spec, engine: str) -> dict[str, object]:
         "NetworkMode": label(spec),
         "RestartPolicy": {"Name": "no"},
         "ReadonlyRootfs": True,
-        "Tmpfs": {"/tmp": "rw,nosuid,nodev"},  # noqa: S108 - inside the container
+        # The home of whoever runs it; `exec` for what torch compiles there.
+        "Tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777"},  # noqa: S108 - inside the container
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
         **(with_gpu if engine == PERSONAPLEX else {}),

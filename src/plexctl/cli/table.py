@@ -29,5 +29,6 @@ COMMANDS: dict[str, Command] = {
     "start": Command("operate", "start", "Bring a stopped deployment back and wait until it is ready."),
     "destroy": Command("operate", "destroy", "Remove a deployment and everything that belongs to it."),
     "doctor": Command("doctor", "doctor", "Check this machine, its keys and what reaches it; say how to mend each."),
+    "image": Command("image", "image", "Build the container image, push it, or list those built: `image build`."),
     "catalog": Command("catalog", "catalog", "Renew the prices: `catalog refresh`."),
 }

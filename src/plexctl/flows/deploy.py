@@ -7,18 +7,19 @@ The same spec again changes nothing. A deployment of the same name with another 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msgspec import structs
 
 from plexctl.contract import Provider
 from plexctl.errors import InterruptedByUser, NoCapacityError, PlexError, PreflightError
-from plexctl.flows import licence
+from plexctl.flows import images, licence
 from plexctl.flows.follow import end_of, follow_start, still_of_use
 from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.probing import check_talking
 from plexctl.flows.session import Session
 from plexctl.identity import new_id
+from plexctl.images import profile_of
 from plexctl.journal import Journal, Record, Wanted
 from plexctl.licence import Token
 from plexctl.locks import mutation_lock
@@ -64,6 +65,7 @@ def prepare(session: Session, spec: Spec, secrets: Mapping[str, Secret], hub_tok
     if not offers:
         raise NoCapacityError(f"{provider.name} offers nothing that meets the need")
     offer = min(offers, key=_price)
+    spec = _with_pushed_image(session, spec, offer)
     return Prepared(spec, provider, offer, findings, provider.plan(spec, offer))
 
 
@@ -74,6 +76,8 @@ def deploy(session: Session, prepared: Prepared, confirm: Callable[[str], None],
     """
     spec = prepared.spec
     with mutation_lock(session.home, spec.name), session.journal() as journal:
+        if images.runs_here(spec):
+            prepared = _with_image_here(session, prepared)
         record = journal.record(spec.name)
         if record is not None and _must_be_replaced(session, record, prepared, confirm):
             _remove(session, journal, record)
@@ -82,6 +86,19 @@ def deploy(session: Session, prepared: Prepared, confirm: Callable[[str], None],
             return _bring_up(session, prepared, journal, record.ref, created=False, probe=probe)
         ref = _fresh_ref(session, prepared, confirm)
         return _bring_up(session, prepared, journal, ref, created=True, probe=probe)
+
+
+def _with_pushed_image(session: Session, spec: Spec, offer: Offer) -> Spec:
+    """Return the spec with the image that was pushed last for what the offer needs; here none is pulled unasked."""
+    if offer.provider == images.LOCAL or spec.image.name is not None:
+        return spec
+    return images.with_image(session, spec, profile_of(spec, offer.gpu, offer.provider))
+
+
+def _with_image_here(session: Session, prepared: Prepared) -> Prepared:
+    """Return what is prepared for an image that is there: before anything that runs is touched."""
+    spec = images.with_image_here(session, prepared.spec, prepared.offer)
+    return replace(prepared, spec=spec, plan=prepared.provider.plan(spec, prepared.offer))
 
 
 def dicts(findings: list[Finding]) -> list[dict[str, object]]:

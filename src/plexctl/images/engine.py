@@ -10,6 +10,7 @@ import io
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,8 @@ class Image:
     digests: tuple[str, ...]
     """As `repository@sha256:...`; Podman has one for each name, whether it was pushed or not."""
     size_bytes: int
-    labels: Mapping[str, str]
+    built_at: float
+    """Seconds since the epoch, as the engine says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ def _image(found: Mapping[str, Any]) -> Image:
         id=str(found["Id"]),
         digests=tuple(map(str, found.get("RepoDigests") or ())),
         size_bytes=int(found.get("Size") or 0),
-        labels=(found.get("Config") or {}).get("Labels") or {},
+        built_at=datetime.fromisoformat(str(found["Created"])).timestamp(),
     )
 
 

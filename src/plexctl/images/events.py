@@ -14,11 +14,11 @@ from typing import Any
 from plexctl.errors import PlexError, PreflightError, ProviderError
 from plexctl.images.engine_errors import FREE_SPACE, from_words, is_disk_full, one_line
 
-_STEP = re.compile(r"^(?:step|STEP|Step) (?P<number>\d+)/(?P<count>\d+) ?: (?P<command>.*)")
+_STEP = re.compile(r"^(?:\[\d+/\d+\] )?(?:STEP|Step) (?P<number>\d+)/(?P<count>\d+) ?: (?P<command>.*)")
 _DIGEST = re.compile(r"digest: (?P<digest>sha256:[0-9a-f]{64})")
 _LAST_LINES = 20
 _SHOWN = 3
-_LONGEST = 160
+_LONGEST = 100
 _THROUGH = frozenset({"pull complete", "pushed", "already exists", "layer already exists", "download complete"})
 
 Event = Mapping[str, Any]
