@@ -173,6 +173,13 @@ def test_the_lifetime_counts_from_the_run(rig: Make, target: Target) -> None:
     assert before + 600 <= int(one.market.created[0]["env"]["PLEXCTL_EXPIRES_AT"]) <= time.time() + 601
 
 
+def test_runpod_that_makes_a_pod_without_an_id_is_called_unknown(rig: Make) -> None:
+    """201 without an id: something may be there, so that success is not claimed and the next step is named."""
+    done = rig(RUNPOD, fault=(201, {}), is_lost=True).run()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "whether the pod was made is not known: run this again to see" in done.stderr
+
+
 def test_vast_searches_with_the_plans_filters(rig: Make) -> None:
     """The search is the plan's, and the first offer, the cheapest, is rented."""
     one = rig(VAST)
