@@ -1,0 +1,1 @@
+"""Lambda Cloud: virtual machines with GPUs that can be launched and terminated, and not stopped."""

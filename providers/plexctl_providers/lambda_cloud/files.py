@@ -1,0 +1,12 @@
+"""The plan for Lambda Cloud as files: each request, the user data by itself, and the bundle for the instance."""
+
+from __future__ import annotations
+
+from plexctl.model import Plan
+from plexctl.spec import Spec
+from plexctl_providers._common.host_files import machine_files
+
+
+def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
+    """Return path to text."""
+    return machine_files(spec, plan, "user_data")

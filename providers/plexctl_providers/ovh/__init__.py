@@ -1,0 +1,1 @@
+"""OVHcloud: Public Cloud instances with GPUs, and (experimental) AI Deploy."""

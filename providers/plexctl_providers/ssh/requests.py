@@ -1,0 +1,52 @@
+"""What goes to a host of one's own, and what is started there. No I/O."""
+
+from __future__ import annotations
+
+import re
+
+from plexctl.model import Finding, Level, Offer, Plan, Step
+from plexctl.spec import Spec
+from plexctl_providers._common.host import check_host, host_resources, host_steps
+from plexctl_providers._common.placeholders import placeholder
+from plexctl_providers._common.settings import choose_engine, secret_names
+
+HOST = "PLEXCTL_SSH_HOST"
+"""Stands for the host while none is named."""
+_DESTINATION = re.compile(
+    r"(?:(?P<user>[A-Za-z_][\w.-]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][\w.-]*)(?::(?P<port>\d{1,5}))?"
+)
+_LAST_PORT = 65535
+
+
+def is_destination(text: str) -> bool:
+    """Tell whether a text is user@host[:port]; the user may be left out."""
+    found = _DESTINATION.fullmatch(text)
+    return found is not None and 0 < int(found["port"] or 22) <= _LAST_PORT
+
+
+def build_plan(spec: Spec, offer: Offer) -> Plan:
+    """Lay out what is done on the host."""
+    jump = "" if spec.ssh.jump is None else f", by way of {spec.ssh.jump}"
+    known = "its key must be in known_hosts, or be named with --accept-host-key"
+    return Plan(
+        provider="ssh",
+        deployment=spec.name,
+        offer=offer,
+        steps=(Step("connect", spec.ssh.host or placeholder(HOST), f"{known}{jump}"), *host_steps(spec, offer)),
+        resources=host_resources(spec, offer),
+        secrets=secret_names(spec, choose_engine(spec, offer)),
+    )
+
+
+def check(spec: Spec, offer: Offer) -> list[Finding]:
+    """Say whether a host is named, and what holds for every host."""
+    return [_check_destination(spec.ssh.host), *check_host(spec, offer)]
+
+
+def _check_destination(host: str | None) -> Finding:
+    fix = "name it as user@host[:port] in ssh.host (PLEXCTL_SSH_HOST)"
+    if host is None:
+        return Finding("host", Level.FAIL, "no host is named", fix)
+    if not is_destination(host):
+        return Finding("host", Level.FAIL, f"{host!r} is not user@host[:port]", fix)
+    return Finding("host", Level.OK, f"{host}; nothing there bills by plexctl's doing")
