@@ -1,0 +1,1 @@
+"""Modal: containers that scale to zero, with the weights in a volume."""

@@ -1,0 +1,114 @@
+"""The Modal app of a deployment as data: keyword arguments of the public calls of modal 1.6.3 and newer.
+
+The rendered `modal_app.py` is written from this and nothing else, so that what is read is what is deployed.
+Unverified without an account: the longest `timeout` that Modal takes, and that a health check never outlives its slot
+long enough for the autoscaler to see it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import structs
+
+from plexctl.images import CACHE, PORT
+from plexctl.model import Offer
+from plexctl.spec import Spec
+from plexctl_providers._common.offers import gpu_of
+from plexctl_providers._common.settings import ECHO, choose_engine, label, labels, remote_settings, secret_names
+
+CLASS = "PersonaPlex"
+FETCH = "fetch_weights"
+DEFAULT_SESSION_S = 3600
+"""What a conversation may last when the spec says nothing: the platform must not be the one that cuts it."""
+_MARGIN_S = 300
+"""From the gateway's own end of a conversation to Modal's: the handshake comes before, the goodbye after."""
+_BESIDE_CALLERS = 9
+"""Places of a container for health checks, page loads and log readers while its callers talk."""
+_LISTENING_S = 120
+"""`web_server` waits for the port, which the gateway opens at once; the default of 5 s is short for a cold disk."""
+_CONTAINER_S = 900
+"""Attaching a GPU and a volume of 17 GB comes before the first line of ours."""
+_FETCH_S = 3600
+"""17 GB at 5 MB/s."""
+_GIB_IN_MIB = 1024
+
+
+def session_s(spec: Spec) -> float:
+    """Return how long the gateway lets a conversation last, in seconds."""
+    return spec.gateway.max_session_s or DEFAULT_SESSION_S
+
+
+def target_inputs(spec: Spec) -> int:
+    """Return how many callers one container serves: one an engine."""
+    return spec.gateway.engines if isinstance(spec.gateway.engines, int) else 1
+
+
+def app_body(spec: Spec, offer: Offer) -> dict[str, object]:
+    """Return the app: image, class, concurrency, web server, and the function that fills the volume."""
+    engine = choose_engine(spec, offer)
+    callers = target_inputs(spec)
+    body: dict[str, object] = {
+        "call": "modal.App.deploy",
+        "name": label(spec),
+        **environment(spec),
+        "tags": labels(spec),
+        "image": _image(spec),
+        "secrets": [label(spec)],
+        "required_keys": list(secret_names(spec, engine)),
+        "volumes": {} if engine == ECHO else {CACHE: spec.modal.volume},
+        "env": _settings(spec, engine),
+        "cls": {"name": CLASS, **_container(spec, offer, engine)},
+        "concurrent": {"max_inputs": callers + _BESIDE_CALLERS, "target_inputs": callers},
+        "web_server": {"port": PORT, "startup_timeout": _LISTENING_S},
+    }
+    if engine != ECHO:
+        body["function"] = {"name": FETCH, "cpu": 2.0, "memory": 2 * _GIB_IN_MIB, "timeout": _FETCH_S}
+    return body
+
+
+def gpus(spec: Spec, offer: Offer) -> list[str]:
+    """Return the GPUs to take, in the order of preference, as Modal calls them; empty for the echo engine."""
+    first = gpu_of(offer)
+    if choose_engine(spec, offer) == ECHO or first is None:
+        return []
+    names = dict.fromkeys((first, *spec.modal.gpu_fallbacks))
+    return [f"{name}:{offer.count}" if offer.count > 1 and ":" not in name else name for name in names]
+
+
+def environment(spec: Spec) -> dict[str, object]:
+    """Return the keyword for Modal's environment; none leaves the choice to the profile."""
+    return {} if spec.modal.environment is None else {"environment_name": spec.modal.environment}
+
+
+def _image(spec: Spec) -> dict[str, object]:
+    if spec.image.name is not None:
+        return {"call": "modal.Image.from_registry", "tag": spec.image.name}
+    return {"call": "modal.Image.from_dockerfile", "path": "image/Dockerfile", "context_dir": "image"}
+
+
+def _settings(spec: Spec, engine: str) -> dict[str, str]:
+    """Return the gateway's settings: conversations end by its clock, containers by Modal's."""
+    gateway = structs.replace(spec.gateway, max_session_s=session_s(spec), idle_timeout_s=None)
+    return remote_settings(structs.replace(spec, gateway=gateway), engine)
+
+
+def _container(spec: Spec, offer: Offer, engine: str) -> dict[str, object]:
+    """Return the class's own keywords. `cpu` in cores, `memory` in MiB: what is kept for it, not a limit.
+
+    8 GiB: 1.4 GiB of the engine's memory were its own, the rest the checkpoint's pages, which can go (measured on one
+    H200, docs/gpus.md).
+    """
+    asked: dict[str, object] = {
+        "gpu": gpus(spec, offer) or None,
+        "cpu": 0.5 if engine == ECHO else 2.0,
+        "memory": 512 if engine == ECHO else 8 * _GIB_IN_MIB,
+        "region": list(spec.modal.regions) or None,
+    }
+    return {name: value for name, value in asked.items() if value is not None} | {
+        "min_containers": spec.modal.min_containers,
+        "max_containers": spec.modal.max_containers,
+        "scaledown_window": spec.modal.scaledown_window_s,
+        "timeout": math.ceil(session_s(spec)) + _MARGIN_S,
+        "startup_timeout": _CONTAINER_S,
+    }
