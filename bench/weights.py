@@ -1,11 +1,12 @@
 """How fast the gateway fetches weights: one large file from a Hub on the loopback, against plain curl of the same file.
 
-    python bench/weights.py [--gb 1.0] [--rounds 3] [--json]
+    python bench/weights.py [--gb 1.0] [--rounds 5] [--folder DIR] [--json]
 
 In turns, so that a busy machine is equally unfair to both: curl writes the file to the disk; the gateway's process
 resolves the revision, fetches the file, checks its sha256 and links it into the cache, from its first instruction to
-its last. The Hub sends with sendfile from the page cache. Target: at least 0.8 times curl's speed, by the medians.
-Exits 1 when it is missed; says so and leaves where there is no curl.
+its last. The Hub sends with sendfile, and all lies in memory (/dev/shm, or --folder), so that no disk is compared.
+Target: at least 0.8 times curl's speed, by the fastest round of each. Exits 1 when it is missed; says so and leaves
+where there is no curl.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import argparse
 import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -35,19 +35,20 @@ def main() -> int:
     """Measure, print, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gb", type=float, default=1.0)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", default="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108 - memory
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if shutil.which("curl") is None:
         print("no curl here: nothing to compare with")
         return 0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures = compare(Path(folder), int(options.gb * 1e9), options.rounds)
     if options.json:
         print(json.dumps(figures))
     else:
         print(
-            f"{options.gb:g} GB, median of {options.rounds}: curl {figures['curl_mb_per_s']} MB/s, "
+            f"{options.gb:g} GB, fastest of {options.rounds}: curl {figures['curl_mb_per_s']} MB/s, "
             f"the gateway's fetch with its check {figures['gateway_mb_per_s']} MB/s: {figures['ratio']}x"
         )
     return 0 if figures["ratio"] >= TARGET else 1
@@ -64,7 +65,7 @@ def compare(folder: Path, size: int, rounds: int) -> dict[str, float]:
         for _ in range(rounds):
             curl.append(by_curl(hub, folder))
             gateway.append(by_gateway(hub, folder))
-    speeds = [round(size / 1e6 / statistics.median(times)) for times in (curl, gateway)]
+    speeds = [round(size / 1e6 / min(times)) for times in (curl, gateway)]
     return {"curl_mb_per_s": speeds[0], "gateway_mb_per_s": speeds[1], "ratio": round(speeds[1] / speeds[0], 2)}
 
 

@@ -12,9 +12,9 @@ import threading
 from pathlib import Path
 from typing import Any, Self
 
-CHUNK = 256 * 1024
+CHUNK = 1024 * 1024
 """Bytes at once."""
-_WAITING_CHUNKS = 32
+_WAITING_CHUNKS = 16
 _SHA256_DIGITS = 64
 _SHA1_DIGITS = 40
 
