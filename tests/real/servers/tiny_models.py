@@ -108,17 +108,18 @@ def _publish(folder: Path, revision: str, repo: str, hub_cache: Path) -> None:
 def generate(folder: Path, loaders: Any, *, with_voices: bool) -> None:
     """Write a model repository: two checkpoints, tokenizer, config.json, dist.tgz, perhaps voices.tgz."""
     import_module("torch").manual_seed(20240)
-    _write_codec(folder / loaders.MIMI_NAME, loaders)
+    write_codec(folder / loaders.MIMI_NAME, loaders)
     _write_language_model(folder / loaders.MOSHI_NAME, loaders)
     (folder / loaders.TEXT_TOKENIZER_NAME).write_bytes(train_tokenizer())
     (folder / "config.json").write_text(json.dumps(loaders._lm_kwargs))
-    _write_archive(folder / "dist.tgz", {"dist/index.html": b"<!doctype html><title>voice</title>"})
+    write_archive(folder / "dist.tgz", {"dist/index.html": b"<!doctype html><title>voice</title>"})
     if with_voices:
         voices = {f"voices/{name}": voice_bytes(name, loaders) for name in VOICES}
-        _write_archive(folder / "voices.tgz", voices)
+        write_archive(folder / "voices.tgz", voices)
 
 
-def _write_codec(path: Path, loaders: Any) -> None:
+def write_codec(path: Path, loaders: Any) -> None:
+    """Write a checkpoint of the audio codec, of the size that the loaders' tables have."""
     torch: Any = import_module("torch")
     safetensors: Any = import_module("safetensors.torch")
     load_model = getattr(loaders, "load_model", None)
@@ -184,7 +185,7 @@ def voice_bytes(name: str, loaders: Any) -> bytes:
     return written.getvalue()
 
 
-def _write_archive(path: Path, files: dict[str, bytes]) -> None:
+def write_archive(path: Path, files: dict[str, bytes]) -> None:
     """Write an archive and, beside it, what it holds: two servers that unpack it at once would collide."""
     with tarfile.open(path, "w:gz") as archive:
         for name, content in files.items():
