@@ -191,9 +191,3 @@ def test_the_gateway_ends_a_conversation_before_google_does(asked: float | None,
     service = service_of({"gateway": {"max_session_s": asked}})
     env = {one["name"]: one.get("value") for one in service["template"]["containers"][0]["env"]}
     assert env["PLEXCTL_MAX_SESSION_S"] == sent
-
-
-def test_two_deployments_share_only_what_is_meant_to_be_shared() -> None:
-    """Every name but the project's and the repository's carries the deployment's id."""
-    shared = {one.kind for one in plan_of("cloudrun", "default").resources if "${PLEXCTL_ID}" not in one.name}
-    assert shared == {"apis", "repository", "source"}
