@@ -111,9 +111,7 @@ def check_host(spec: Spec, offer: Offer) -> list[Finding]:
         words = "image.profile echo has no torch, and the engine personaplex needs it"
         found = [Finding("engine", Level.FAIL, words, "leave image.profile out, or pass --engine echo")]
     if spec.host.public == ADDRESS:
-        words = (
-            "a certificate for a bare address needs Caddy 2.10 or newer on the host; else callers pin a self-made one"
-        )
+        words = "a certificate for a bare address needs Caddy 2.10 on the host; else callers pin a self-made one"
         found.append(Finding("tls", Level.WARN, words, "name a domain in host.public for browsers"))
     return found
 
