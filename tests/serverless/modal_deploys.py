@@ -32,14 +32,13 @@ class Deploy:
     @property
     def service(self) -> list[api_pb2.Function]:
         """The class's function, once for each GPU."""
-        (request,) = [one for one in self._functions if definitions_of(one)[0].is_class]
+        (request,) = self.recorder.of(api_pb2.FunctionCreateRequest)
         return definitions_of(request)
 
     @property
-    def fetch(self) -> list[api_pb2.Function]:
-        """The functions beside the class."""
-        found = [definitions_of(one) for one in self._functions]
-        return [definitions[0] for definitions in found if not definitions[0].is_class]
+    def functions(self) -> list[api_pb2.Function]:
+        """All functions, each once."""
+        return [definitions_of(one)[0] for one in self.recorder.of(api_pb2.FunctionCreateRequest)]
 
     @property
     def app(self) -> api_pb2.AppCreateRequest:
@@ -64,17 +63,28 @@ class Deploy:
         }.values()
         return request
 
-    @property
-    def _functions(self) -> list[api_pb2.FunctionCreateRequest]:
-        return self.recorder.of(api_pb2.FunctionCreateRequest)
-
 
 @cache
 def deploy(variant: str, **env: str) -> Deploy:
     """Render a variant and run `modal deploy modal_app.py` on it, as a user would."""
+    return _modal(variant, ("deploy", "modal_app.py"), env)
+
+
+@cache
+def fetch(variant: str) -> Deploy:
+    """Run `modal run modal_app.py::fetch_weights`, and end it as soon as the function was called."""
+    return _modal(variant, ("run", "modal_app.py::fetch_weights"), {}, api_pb2.FunctionMapRequest)
+
+
+def serve(variant: str) -> Deploy:
+    """Run `modal serve modal_app.py`, and end it as soon as the app is up."""
+    return _modal(variant, ("serve", "modal_app.py"), {}, api_pb2.AppPublishRequest)
+
+
+def _modal(variant: str, command: tuple[str, ...], env: Mapping[str, str], until: type | None = None) -> Deploy:
     with TemporaryDirectory() as folder:
         write(files_of("modal", variant), Path(folder))
-        return asyncio.run(_deploy(Path(folder), env))
+        return asyncio.run(_run(Path(folder), command, env, until))
 
 
 def write(files: Mapping[str, str], folder: Path) -> None:
@@ -90,15 +100,24 @@ def environment(folder: Path, url: str) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "COLUMNS": "200", **own}
 
 
-async def _deploy(folder: Path, env: Mapping[str, str]) -> Deploy:
+async def _run(folder: Path, command: tuple[str, ...], env: Mapping[str, str], until: type | None) -> Deploy:
     async with modal_recorder() as (recorder, url):
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "modal", "deploy", "modal_app.py"),
+            *(sys.executable, "-m", "modal", *command),
             cwd=folder,
             env=environment(folder, url) | dict(env),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
+        if until is not None:
+            done = asyncio.ensure_future(process.wait())
+            await asyncio.wait(
+                (done, asyncio.ensure_future(recorder.until(until))),
+                timeout=_MINUTE,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not done.done():
+                process.kill()
         output, _ = await asyncio.wait_for(process.communicate(), _MINUTE)
         assert process.returncode is not None
         return Deploy(process.returncode, output.decode(), recorder)

@@ -6,6 +6,7 @@ It judges nothing; `modal` itself refuses wrong keywords, names and ranges befor
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,10 +35,17 @@ class Recorder:
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
+        self._arrived = asyncio.Event()
 
     def of(self, kind: type) -> list[Any]:
         """Return the requests of one kind."""
         return [one for one in self.requests if isinstance(one, kind)]
+
+    async def until(self, kind: type) -> None:
+        """Wait for a request of a kind."""
+        while not self.of(kind):
+            self._arrived.clear()
+            await self._arrived.wait()
 
     def __mapping__(self) -> dict[str, Handler]:
         mapping = api_grpc.ModalClientBase.__mapping__(_Names())  # type: ignore[arg-type]
@@ -49,6 +57,9 @@ class Recorder:
         async def answer(stream: Stream[Any, Any]) -> None:
             request = await stream.recv_message()
             self.requests.append(request)
+            self._arrived.set()
+            if name == "AppGetLogs":
+                await asyncio.Event().wait()
             await stream.send_message(self._reply(name, request, handler.reply_type))
 
         return answer

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from modal_proto import api_pb2
-from tests.serverless.modal_deploys import Deploy, body, deploy, write
+from tests.serverless.modal_deploys import Deploy, body, deploy, fetch, serve, write
 from tests.serverless.variants import IMAGE, PROMPT, VARIANTS, files_of, plan_of
 
 from plexctl.images import CACHE, PORT
@@ -87,28 +87,41 @@ def test_a_conversation_fits_into_a_request(variant: str) -> None:
 @pytest.mark.parametrize("variant", ["default", "full", "given"])
 def test_weights_are_kept_in_the_volume(variant: str) -> None:
     """Class and fetcher mount one volume at the cache, and what they write is committed without being asked to."""
-    found = deploy(variant)
-    (volume,) = {one.deployment_name: one for one in found.recorder.of(api_pb2.VolumeGetOrCreateRequest)}.values()
-    assert volume.deployment_name == "plexctl-weights"
-    assert volume.object_creation_type == api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
-    for function in (*found.service, *found.fetch):
-        assert [one.mount_path for one in function.volume_mounts] == [CACHE]
-        assert all(one.allow_background_commits for one in function.volume_mounts)
+    for found in (deploy(variant), fetch(variant)):
+        (volume,) = found.recorder.of(api_pb2.VolumeGetOrCreateRequest)
+        assert volume.deployment_name == "plexctl-weights"
+        assert volume.object_creation_type == api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING
+        (mount,) = found.functions[0].volume_mounts
+        assert mount.mount_path == CACHE
+        assert mount.allow_background_commits
 
 
 @pytest.mark.parametrize("variant", ["default", "full", "given"])
 def test_no_gpu_waits_for_a_download(variant: str) -> None:
-    """The function that fetches the weights has no GPU and an hour."""
-    (fetch,) = deploy(variant).fetch
-    assert fetch.function_name == "fetch_weights"
-    assert not fetch.resources.gpu_config.gpu_type
-    assert fetch.timeout_secs == planned(variant)["function"]["timeout"] == 3600
+    """`modal run` starts the one function that fetches the weights, in an app without the class and its GPU."""
+    found = fetch(variant)
+    (planned_app,) = [body(one) for one in plan_of("modal", variant).resources if one.kind == "fetch-app"]
+    assert found.app.description == planned_app["name"].replace("${PLEXCTL_ID}", "byhand")
+    (function,) = found.functions
+    assert function.function_name == "fetch_weights"
+    assert not function.resources.gpu_config.gpu_type
+    assert function.timeout_secs == planned_app["function"]["timeout"] == 3600
+    assert found.secret == deploy(variant).secret
+
+
+def test_modal_serves_it_too() -> None:
+    """`modal serve` takes the file as well, for people who try it out."""
+    found = serve("default")
+    (published,) = found.recorder.of(api_pb2.AppPublishRequest)
+    assert published.app_state == api_pb2.APP_STATE_EPHEMERAL
+    assert list(published.class_ids) == ["PersonaPlex"]
 
 
 def test_echo_needs_neither_volume_nor_fetcher() -> None:
     """A trial leaves nothing behind but app and secret."""
     found = deploy("echo")
-    assert not found.fetch
+    assert [one.function_name for one in found.functions] == ["PersonaPlex.*"]
+    assert "fetch" not in files_of("modal", "echo")["modal_app.py"]
     assert not found.recorder.of(api_pb2.VolumeGetOrCreateRequest)
     assert [one.kind for one in plan_of("modal", "echo").resources] == ["secret", "app"]
 

@@ -14,7 +14,7 @@ from plexctl.rendering import render
 from plexctl.spec import Spec
 from plexctl_providers._common.files import resource
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, placeholder
-from plexctl_providers.modal.requests import APP
+from plexctl_providers.modal.requests import APP, FETCH_APP
 
 _BY_HAND = "byhand"
 """The id for people who use the file without plexctl."""
@@ -22,7 +22,7 @@ _BY_HAND = "byhand"
 
 def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
     """Return the app's file from the plan's own body and, where Modal builds the image, what it builds from."""
-    values = template_values(spec, resource(plan, APP).body)
+    values = template_values(spec, plan)
     files = {"modal_app.py": render("modal/modal_app.py.j2", values, spec.templates.folder)}
     if spec.image.name is None:
         context = context_files(spec, profile_of(spec, plan.offer.gpu, plan.provider))
@@ -30,12 +30,14 @@ def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
     return files
 
 
-def template_values(spec: Spec, app: Mapping[str, object]) -> dict[str, object]:
+def template_values(spec: Spec, plan: Plan) -> dict[str, object]:
     """Return what `modal/modal_app.py.j2` is written from; values are Python's text already where users wrote them."""
-    settings = cast("Mapping[str, str]", app["env"])
+    app = resource(plan, APP).body
+    fetches = any(one.kind == FETCH_APP for one in plan.resources)
     image = cast("Mapping[str, str]", app["image"])
     return {
         "app": app,
+        "fetch": resource(plan, FETCH_APP).body if fetches else None,
         "deployment": spec.name,
         "prefix": cast("str", app["name"]).removesuffix(placeholder(ID)),
         "by_hand": _BY_HAND,
@@ -44,7 +46,7 @@ def template_values(spec: Spec, app: Mapping[str, object]) -> dict[str, object]:
         "python": python_text,
         "expires_at": placeholder(EXPIRES_AT),
         "ttl_s": spec.limits.ttl_s,
-        "settings": settings,
+        "settings": app["env"],
         "image_tag": image.get("tag"),
         "volume": cast("Mapping[str, str]", app["volumes"]).get(CACHE),
         "cache": CACHE,

@@ -45,26 +45,41 @@ def target_inputs(spec: Spec) -> int:
 
 
 def app_body(spec: Spec, offer: Offer) -> dict[str, object]:
-    """Return the app: image, class, concurrency, web server, and the function that fills the volume."""
+    """Return the app: image, class, concurrency and web server."""
     engine = choose_engine(spec, offer)
     callers = target_inputs(spec)
-    body: dict[str, object] = {
+    return {
         "call": "modal.App.deploy",
         "name": label(spec),
-        **environment(spec),
         "tags": labels(spec),
+        **_inside(spec, engine),
+        "cls": {"name": CLASS, **_container(spec, offer, engine)},
+        "concurrent": {"max_inputs": callers + _BESIDE_CALLERS, "target_inputs": callers},
+        "web_server": {"port": PORT, "startup_timeout": _LISTENING_S},
+    }
+
+
+def fetch_body(spec: Spec, offer: Offer) -> dict[str, object]:
+    """Return the app that fills the volume and is there while it does: in the other, containers with GPUs may be up."""
+    return {
+        "call": "modal.App.run",
+        "name": f"{label(spec)}-fetch",
+        "tags": labels(spec),
+        **_inside(spec, choose_engine(spec, offer)),
+        "function": {"name": FETCH, "cpu": 2.0, "memory": 2 * _GIB_IN_MIB, "timeout": _FETCH_S},
+    }
+
+
+def _inside(spec: Spec, engine: str) -> dict[str, object]:
+    """Return what is the same in every container of a deployment."""
+    return {
+        **environment(spec),
         "image": _image(spec),
         "secrets": [label(spec)],
         "required_keys": list(secret_names(spec, engine)),
         "volumes": {} if engine == ECHO else {CACHE: spec.modal.volume},
         "env": _settings(spec, engine),
-        "cls": {"name": CLASS, **_container(spec, offer, engine)},
-        "concurrent": {"max_inputs": callers + _BESIDE_CALLERS, "target_inputs": callers},
-        "web_server": {"port": PORT, "startup_timeout": _LISTENING_S},
     }
-    if engine != ECHO:
-        body["function"] = {"name": FETCH, "cpu": 2.0, "memory": 2 * _GIB_IN_MIB, "timeout": _FETCH_S}
-    return body
 
 
 def gpus(spec: Spec, offer: Offer) -> list[str]:

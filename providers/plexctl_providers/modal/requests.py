@@ -7,26 +7,30 @@ from plexctl.spec import Spec
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import ECHO, choose_engine, label, secret_names
 from plexctl_providers.modal.findings import check
-from plexctl_providers.modal.launch import CLASS, FETCH, app_body, environment, gpus
+from plexctl_providers.modal.launch import CLASS, FETCH, app_body, environment, fetch_body, gpus
 
 VOLUME = "volume"
 SECRET = "secret"  # noqa: S105 - a kind of resource
+FETCH_APP = "fetch-app"
 APP = "app"
 
-__all__ = ["APP", "SECRET", "VOLUME", "build_plan", "check"]
+__all__ = ["APP", "FETCH_APP", "SECRET", "VOLUME", "build_plan", "check"]
 
 
 def build_plan(spec: Spec, offer: Offer) -> Plan:
-    """Lay out volume, secret and app. Secret values and the deployment's id are placeholders."""
+    """Lay out volume, secret and apps. Secret values and the deployment's id are placeholders."""
     engine = choose_engine(spec, offer)
     secrets = secret_names(spec, engine)
-    volume = [] if engine == ECHO else [_volume(spec)]
+    resources = [_secret(spec, secrets), PlannedResource(APP, label(spec), app_body(spec, offer))]
+    if engine != ECHO:
+        resources.insert(0, _volume(spec))
+        resources.insert(2, PlannedResource(FETCH_APP, f"{label(spec)}-fetch", fetch_body(spec, offer)))
     return Plan(
         provider="modal",
         deployment=spec.name,
         offer=offer,
         steps=_steps(spec, offer, engine),
-        resources=(*volume, _secret(spec, secrets), PlannedResource(APP, label(spec), app_body(spec, offer))),
+        resources=tuple(resources),
         secrets=secrets,
     )
 
