@@ -53,11 +53,18 @@ def image(  # noqa: PLR0913 - a command's signature is its flags
         "image.base": base,
     }
     spec = config.load_spec(session.environ, flags, config_file)
-    order = Order(profile_of(spec, gpu), tag, push=push, use_cache=not no_cache)
+    order = Order(profile_of(spec, _known_gpu(gpu)), tag, push=push, use_cache=not no_cache)
     if dry_run:
         _show_plan(output, spec, order)
         return
     _build(output, session, spec, order)
+
+
+def _known_gpu(gpu: str | None) -> str | None:
+    """Return the name of a GPU. Raises UsageError, with the nearest one, for a name that nobody knows."""
+    from plexctl.gpus import find, matching
+
+    return None if gpu is None else (matching(gpu) or [find(gpu)])[0].name
 
 
 def _build(output: Output, session: Session, spec: Spec, order: Order) -> None:

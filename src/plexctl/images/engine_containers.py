@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from plexctl.errors import ConflictError, NotFoundError, ProviderError
@@ -66,12 +66,17 @@ class Containers:
 
     def start(self, name: str) -> None:
         """Start a container. Raises ConflictError when its port is taken."""
-        with engine_errors(f"start the container {name}"):
-            self._api.start(name)
+        try:
+            with engine_errors(f"start the container {name}"):
+                self._api.start(name)
+        except EngineLostError:
+            found = self.container(name)
+            if found is None or state_of(found) not in _RUNNING:
+                raise
 
     def wake(self, name: str) -> None:
-        """Let a paused container go on; missing is success, since there is nothing to wake."""
-        _unless_missing(f"wake the container {name}", lambda: self._api.unpause(name))
+        """Let a paused container go on; missing is no error."""
+        _tell(f"wake the container {name}", lambda: self._api.unpause(name))
 
     def stop(self, name: str, grace_s: int) -> None:
         """End a container: SIGTERM, SIGKILL after `grace_s`; read back. Missing or ended already is success."""
@@ -80,21 +85,20 @@ class Containers:
             return
         if state_of(found) == PAUSED:
             self.wake(name)
-        _unless_missing(f"stop the container {name}", lambda: self._api.stop(name, timeout=grace_s))
+        _tell(f"stop the container {name}", lambda: self._api.stop(name, timeout=grace_s))
         found = self.container(name)
         if found is not None and state_of(found) in _RUNNING:
             raise ProviderError(f"the container {name} does not end", hint=f"see `{self.engine.command} ps`")
 
     def remove_container(self, name: str) -> None:
         """Remove a container with what it kept for itself; read back. Missing already is success."""
-        act = f"remove the container {name}"
-        _unless_missing(act, lambda: self._api.remove_container(name, v=True, force=True))
+        _tell(f"remove the container {name}", lambda: self._api.remove_container(name, v=True, force=True))
         if self.container(name) is not None:
             raise ProviderError(f"the container {name} is still there", hint=f"see `{self.engine.command} ps --all`")
 
     def remove_network(self, name: str) -> None:
         """Remove a network; read back. Missing already is success."""
-        _unless_missing(f"remove the network {name}", lambda: self._api.remove_network(name))
+        _tell(f"remove the network {name}", lambda: self._api.remove_network(name))
         if self.network(name) is not None:
             raise ProviderError(f"the network {name} is still there", hint=f"see `{self.engine.command} network ls`")
 
@@ -127,12 +131,10 @@ def _or_none(action: str, ask: Callable[[], Found]) -> Found | None:
         return None
 
 
-def _unless_missing(action: str, tell: Callable[[], object]) -> None:
-    try:
-        with engine_errors(action):
-            tell()
-    except NotFoundError:
-        return
+def _tell(action: str, tell: Callable[[], object]) -> None:
+    """Tell the engine. What is missing is no error, nor is a lost answer: whoever tells looks afterwards."""
+    with suppress(NotFoundError, EngineLostError), engine_errors(action):
+        tell()
 
 
 def _made_once(action: str, look: Callable[[], Found | None], create: Callable[[], object]) -> Found:
