@@ -12,11 +12,11 @@ SLOW = MIB * 1.5
 
 
 async def in_the_middle(world: World, gateway: Gateway) -> int:
-    """Wait until a third of the weights has come; return the pid of the process that fetches."""
+    """Wait until half of it all has come; return the pid of the process that fetches."""
 
     async def look() -> bool | None:
         done = (await gateway.health())["bytes_done"]
-        return True if (done or 0) > world.total / 3 else None
+        return True if (done or 0) > world.total / 2 else None
 
     await until(look)
     (pid,) = children(gateway.process.pid)

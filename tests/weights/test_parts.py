@@ -154,11 +154,12 @@ def headers(**fields: str) -> HTTPMessage:
     ],
 )
 def test_each_status_has_a_meaning(
+    *,
     status: int,
     fields: dict[str, str],
     has_token: bool,
     cause: Cause | None,
-    is_final: bool,  # noqa: FBT001 - a table
+    is_final: bool,
 ) -> None:
     """Whose business it is, and whether there is use in another try."""
     error = refusal(status, headers(**fields), has_token=has_token)

@@ -7,6 +7,7 @@ Words of an unknown error are not repeated: they may hold a signed address.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from enum import StrEnum
@@ -38,6 +39,8 @@ class FetchError(Exception):
         """When the Hub says to come back."""
 
 
+OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOTDIR, errno.EIO})
+"""Numbers of an OSError that no network gives; huggingface_hub's own errors are OSErrors too, without a number."""
 _GATED = "the model is gated: "
 _GATE_WORDS: tuple[tuple[str, Cause, str], ...] = (
     (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from plexctl.gateway.weights.errors import Cause, FetchError, error_of
+from plexctl.gateway.weights.errors import OF_THE_DISK, Cause, FetchError, error_of
 from plexctl.gateway.weights.patience import Patience
 from plexctl.gateway.weights.request import NAMES, NEEDED, is_commit
 
@@ -90,6 +90,8 @@ class Hub:
         try:
             return call()
         except Exception as error:
+            if getattr(error, "errno", None) in OF_THE_DISK:
+                raise
             raise error_of(error, has_token=bool(self.token)) from error
 
 
