@@ -38,10 +38,15 @@ def render(template: str, values: Mapping[str, object], folder: str | None = Non
 
 
 def own_templates(folder: str) -> tuple[list[str], list[str]]:
-    """Return the user's templates that stand before plexctl's, and those that no template of plexctl's is called."""
-    names = {path.relative_to(folder).as_posix() for path in Path(folder).rglob(f"*{_SUFFIX}")}
-    known = names & set(template_names())
-    return sorted(known), sorted(names - known)
+    """Return the user's templates that stand before plexctl's, and those beside them that are called as none of ours.
+
+    Only folders of plexctl's names are looked into: others are somebody else's.
+    """
+    ours = set(template_names())
+    folders = {name.partition("/")[0] for name in ours}
+    found = (path for one in folders for path in Path(folder, one).rglob(f"*{_SUFFIX}"))
+    names = {path.relative_to(folder).as_posix() for path in found}
+    return sorted(names & ours), sorted(names - ours)
 
 
 def template_names() -> list[str]:
