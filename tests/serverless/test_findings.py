@@ -96,6 +96,8 @@ def test_modal(values: dict[str, Any], check: str, level: Level | None, words: s
         (run(repository="a_b"), "name", Level.FAIL, "cloudrun.repository"),
         (run(bucket="$(id)"), "name", Level.FAIL, "cloudrun.bucket"),
         (run(service_account="me"), "name", Level.FAIL, "cloudrun.service_account"),
+        (run() | {"env": {"PORT": "1"}}, "variables", Level.FAIL, "PORT"),
+        (run() | {"secrets": ["K_SERVICE"]}, "variables", Level.FAIL, "K_SERVICE"),
         (run(zonal_redundancy=True), "gpu-quota", Level.WARN, "zonal redundancy"),
         (run(cpu=4, memory_gib=8), "resources", Level.FAIL, "4 CPU and 16 GiB at least"),
         (run(cpu=4, memory_gib=32), "resources", Level.WARN, "4 GiB a CPU"),

@@ -34,6 +34,8 @@ _PATTERNS = {
     "service_account": re.compile(r"[a-z0-9-]+@[a-z0-9.:-]+"),
 }
 """What Google takes as names (its pages on projects, repositories and buckets)."""
+_RESERVED = re.compile(r"PORT|K_SERVICE|K_REVISION|K_CONFIGURATION|X_GOOGLE_.*")
+"""Variables that are Cloud Run's own (its page on the container contract, from memory)."""
 _PULLED = re.compile(r"([a-z0-9-]+\.pkg\.dev|([a-z]+\.)?gcr\.io|docker\.io)/.+|[^/.]+(/[^/]+)?")
 """Registries that Cloud Run pulls from by itself; from memory of its page on deploying images."""
 
@@ -65,6 +67,11 @@ def _names(spec: Spec) -> list[Finding]:
         if value is not None and not pattern.fullmatch(value):
             words = f"cloudrun.{key} = {value!r} is no name that Google takes"
             found.append(Finding("name", Level.FAIL, words, f"it must be as {pattern.pattern}"))
+    for name in (*spec.env, *spec.secrets):
+        if _RESERVED.fullmatch(name):
+            found.append(
+                Finding("variables", Level.FAIL, f"{name} is Cloud Run's own variable", "give it another name")
+            )
     return found
 
 
