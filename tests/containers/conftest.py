@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.containers.fixtures import base_image, docker_host, podman, podman_store, python312_image, test_images
+from tests.containers.fixtures import (
+    base_image,
+    docker_host,
+    echo_image,
+    podman,
+    podman_store,
+    python312_image,
+    test_images,
+)
 
-__all__ = ["base_image", "docker_host", "podman", "podman_store", "python312_image", "test_images"]
+__all__ = ["base_image", "docker_host", "echo_image", "podman", "podman_store", "python312_image", "test_images"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.cli.process import plexctl_in
+from tests.containers.image import TOKEN, build, render
 from tests.containers.rig import DEBIAN, PYTHON312, Podman, base_images, missing, podman_in_own_store
 
-__all__ = ["base_image", "docker_host", "podman", "podman_store", "python312_image", "test_images"]
+__all__ = ["base_image", "docker_host", "echo_image", "podman", "podman_store", "python312_image", "test_images"]
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +56,13 @@ def docker_host(podman_store: Podman) -> Iterator[str]:
     """Give the DOCKER_HOST of podman's service on the session's store."""
     with podman_store.service() as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def echo_image(podman_store: Podman, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the echo profile's image, built from rendered files as they are, with secrets lying beside them."""
+    with plexctl_in(tmp_path_factory.mktemp("image")) as plexctl:
+        context = render(plexctl, engine="echo") / "image"
+        for stray in (".env", "plexctl/gateway/key.pem", "plexctl/gateway/mine.py", "weights.safetensors"):
+            (context / stray).write_text(f"# {TOKEN}\n")
+        return build(podman_store, context, "localhost/plexctl-test:echo", f"--build-arg=BASE_IMAGE={base_image}")
