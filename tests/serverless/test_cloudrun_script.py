@@ -96,7 +96,8 @@ def test_it_makes_everything_that_is_planned(ran: Ran) -> None:
         assert sum(one.startswith(command) for one in made) == kinds.count(kind)
     assert sum("buckets create" in one for one in made) == sum(kind.endswith("-bucket") for kind in kinds)
     assert any("builds submit" in one for one in made) == ("build" in kinds)
-    assert any("allUsers" in one for one in made) == ("invoker" in kinds)
+    verb = "add" if "invoker" in kinds else "remove"
+    assert [one.split()[2] for one in made if "allUsers" in one] == [f"{verb}-iam-policy-binding"]
 
 
 def test_the_service_is_the_planned_one(ran: Ran) -> None:

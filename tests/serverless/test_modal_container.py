@@ -79,6 +79,7 @@ async def _run(folder: Path, code: str) -> Ended:
             *(sys.executable, "-u", "-c", code),
             cwd=folder,
             env=env,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

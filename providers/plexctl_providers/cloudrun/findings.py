@@ -67,11 +67,10 @@ def _names(spec: Spec) -> list[Finding]:
         if value is not None and not pattern.fullmatch(value):
             words = f"cloudrun.{key} = {value!r} is no name that Google takes"
             found.append(Finding("name", Level.FAIL, words, f"it must be as {pattern.pattern}"))
-    for name in (*spec.env, *spec.secrets):
-        if _RESERVED.fullmatch(name):
-            found.append(
-                Finding("variables", Level.FAIL, f"{name} is Cloud Run's own variable", "give it another name")
-            )
+    taken = [name for name in (*spec.env, *spec.secrets) if _RESERVED.fullmatch(name)]
+    if taken:
+        words = f"Cloud Run sets {', '.join(taken)} itself and takes none of ours"
+        found.append(Finding("variables", Level.FAIL, words, "give them other names"))
     return found
 
 
