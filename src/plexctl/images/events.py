@@ -43,7 +43,7 @@ def follow_build(events: Iterable[Event], report: Report) -> None:
 
 
 def follow_transfer(events: Iterable[Event], action: str, report: Report) -> str | None:
-    """Report how many layers are through; return the digest that was told at the end, if any.
+    """Report how many layers are through, or what the engine says instead; return the digest that it told, if any.
 
     `action` says what is done, such as `push NAME`. Raises what `from_words` makes of a failure.
     """
@@ -57,6 +57,8 @@ def follow_transfer(events: Iterable[Event], action: str, report: Report) -> str
             known.add(layer)
             through |= {layer} if status.lower() in _THROUGH else set()
             report(f"{action}: {len(through)} of {len(known)} layers")
+        elif status:
+            report(f"{action}: {status[:_LONGEST]}")
         digest = _digest(event, status) or digest
     return digest
 
