@@ -16,6 +16,10 @@ STREAMING = frozenset({"--follow", "-f", "--watch"})
 """Flags with which --json means one document a line."""
 
 
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/engine.sock"}
+"""The machine's own container engine is nobody's to look into, where a test names none."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What one run of plexctl gave."""
@@ -98,7 +102,7 @@ class Plexctl:
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return a clean environment: nothing of the caller's but the path and what finds this checkout."""
         kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "TMPDIR") if name in os.environ}
-        own = {"HOME": str(self.root), "PLEXCTL_HOME": str(self.home), "LANG": "C.UTF-8"}
+        own = {"HOME": str(self.root), "PLEXCTL_HOME": str(self.home), "LANG": "C.UTF-8", **NO_ENGINE}
         return kept | own | dict(extra or {})
 
     def processes(self) -> list[int]:

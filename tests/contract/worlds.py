@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from tests.cli.process import NO_ENGINE
+
 from plexctl.contract import Context, Provider
 from plexctl.model import Ref
 from plexctl.secret import Secret
@@ -67,7 +69,7 @@ class LocalWorld:
 
     def __post_init__(self) -> None:
         self._mark = uuid4().hex
-        self._environment = {"PATH": os.environ["PATH"], "PLEXCTL_TEST_MARK": self._mark}
+        self._environment = {"PATH": os.environ["PATH"], "PLEXCTL_TEST_MARK": self._mark, **NO_ENGINE}
 
     def provider(self, secrets: Mapping[str, Secret] | None = None) -> Provider:
         """Return a fresh adapter over the same folder."""

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from tests.cli.process import NO_ENGINE
+
 ECHO = ("--provider", "local", "--engine", "echo", "--yes", "--json")
 _SCRUBBED = ("PLEXCTL_", "HF_", "PORT", "PYTHONPATH")
 _PROC = Path("/proc")
@@ -74,7 +76,7 @@ class Machine:
         self.own_port = spare_port()
         self._mark = uuid4().hex
         clean = {name: value for name, value in os.environ.items() if not name.startswith(_SCRUBBED)}
-        self.environment = {**clean, "PLEXCTL_HOME": str(home), _MARK: self._mark}
+        self.environment = {**clean, **NO_ENGINE, "PLEXCTL_HOME": str(home), _MARK: self._mark}
 
     def start(self, *arguments: str, **streams: Any) -> subprocess.Popen[str]:
         """Start plexctl."""
