@@ -56,8 +56,8 @@ class ContainerWorld:
 
     def running(self, ref: Ref) -> int:
         """Count containers that run, or are about to."""
-        argv = ("ps", "--all", "--filter", f"name={ref.label}", "--format", "{{.State}}")
-        return sum(state in ("created", "running") for state in self.podman(*argv).split())
+        found = [self.podman.inspect(name) for name in self._containers() if name == ref.label]
+        return sum(one["State"]["Status"] in ("created", "running") for one in found)
 
     def kill(self, ref: Ref) -> None:
         """SIGKILL to the container."""

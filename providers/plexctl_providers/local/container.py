@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from plexctl.contract import Context, DeploymentJournal
 from plexctl.errors import ConflictError, NotFoundError, PlexError
-from plexctl.images.engine import Engine, is_on_this_machine
+from plexctl.images.engine import Engine, engine_address, is_on_this_machine
 from plexctl.images.engine_containers import PAUSED, Containers, Found, state_of
 from plexctl.model import MANAGED_BY, Deployment, Endpoint, Finding, Level, LogLine, Offer, Plan, Ref, Resource, Status
 from plexctl.spec import Spec
@@ -32,32 +33,28 @@ class ContainerRuntime:
 
     def preflight(self, spec: Spec, offer: Offer) -> list[Finding]:
         """Find the engine and say which. Raises the errors of `Engine.connect`."""
-        engine = Engine.connect(self._context.environment)
-        found = Finding("container-engine", Level.OK, f"{engine.name} at {engine.address}")
-        if not is_on_this_machine(engine.address):
-            words = f"the container engine at {engine.address} is another machine's: its loopback cannot be reached"
-            found = Finding("container-engine", Level.FAIL, words, "unset DOCKER_HOST, or use --provider ssh")
-        findings = [found, *requests.check(spec, offer)]
-        if choose_engine(spec, offer) == PERSONAPLEX and not engine.knows_gpus():
-            words = f"{engine.name} has no NVIDIA runtime or device: the container will see no GPU"
-            fix = "install the NVIDIA Container Toolkit and run `nvidia-ctk runtime configure`"
-            findings.append(Finding("container-gpu", Level.WARN, words, fix))
+        with Engine.connect(self._context.environment) as engine:
+            findings = [_check_place(engine), *requests.check(spec, offer)]
+            if choose_engine(spec, offer) == PERSONAPLEX and not engine.knows_gpus():
+                words = f"{engine.name} has no NVIDIA runtime or device: the container will see no GPU"
+                fix = "install the NVIDIA Container Toolkit and run `nvidia-ctk runtime configure`"
+                findings.append(Finding("container-gpu", Level.WARN, words, fix))
         return findings
 
     def status(self, ref: Ref) -> Status:
         """Say what the engine says of the container, and the gateway's own last words when it has ended."""
-        containers = self._containers()
-        found = containers.container(ref.label)
-        if found is None:
-            return Status(State.MISSING, None, f"{containers.engine.name} has no such container")
-        is_over = state_of(found) in ENDED
-        last = list(containers.log_lines(ref.label, follow=False, tail=LAST_WORDS)) if is_over else []
+        with self._containers() as containers:
+            found = containers.container(ref.label)
+            if found is None:
+                return Status(State.MISSING, None, f"{containers.engine.name} has no such container")
+            is_over = state_of(found) in ENDED
+            last = list(containers.log_lines(ref.label, follow=False, tail=LAST_WORDS)) if is_over else []
         return status_of(found, last, _endpoint(found))
 
     def logs(self, ref: Ref, *, follow: bool, since: float | None, tail: int | None) -> Iterator[LogLine]:
         """Read what the container printed; with `follow`, go on until it ends."""
-        lines = self._containers().log_lines(ref.label, follow=follow, tail=tail)
-        yield from since_filter(lines, since)
+        with self._containers() as containers:
+            yield from since_filter(containers.log_lines(ref.label, follow=follow, tail=tail), since)
 
     def find(self) -> list[Ref]:
         """Find containers and networks of deployments by their labels.
@@ -65,11 +62,12 @@ class ContainerRuntime:
         Empty where there is no engine that we may use: what was made there is asked for by its record.
         """
         try:
-            containers = self._containers()
+            engine_address(self._context.environment)  # first, since it costs nothing where there is no engine
+            with self._containers() as containers:
+                networks = {str(one["Name"]): one for one in containers.networks_labelled(*MANAGED_BY)}
+                found = {str(one["Name"]).lstrip("/"): one for one in containers.labelled(*MANAGED_BY)}
         except PlexError:
             return []
-        networks = {str(one["Name"]): one for one in containers.networks_labelled(*MANAGED_BY)}
-        found = {str(one["Name"]).lstrip("/"): one for one in containers.labelled(*MANAGED_BY)}
         refs = []
         for name in networks | found:
             network, container = networks.get(name), found.get(name)
@@ -81,7 +79,11 @@ class ContainerRuntime:
 
     def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
         """Start the container, or adopt the one that runs."""
-        containers, ref = self._containers(), journal.ref
+        with self._containers() as containers:
+            return self._apply(containers, plan, journal)
+
+    def _apply(self, containers: Containers, plan: Plan, journal: DeploymentJournal) -> Deployment:
+        ref = journal.ref
         planned = requests.container_of(plan)
         _require_image(containers.engine, str(planned.body["Image"]))
         found = _ours(containers.container(ref.label), ref)
@@ -105,15 +107,16 @@ class ContainerRuntime:
 
     def stop(self, ref: Ref) -> None:
         """End the container in order; read back."""
-        self._containers().stop(ref.label, STOP_GRACE_S)
+        with self._containers() as containers:
+            containers.stop(ref.label, STOP_GRACE_S)
 
     def destroy(self, ref: Ref) -> list[Resource]:
         """Remove container and network, read back, and return those that were there; the weights' volume stays."""
-        containers = self._containers()
-        there = _resources(containers.network(ref.label), containers.container(ref.label))
-        containers.stop(ref.label, STOP_GRACE_S)
-        containers.remove_container(ref.label)
-        containers.remove_network(ref.label)
+        with self._containers() as containers:
+            there = _resources(containers.network(ref.label), containers.container(ref.label))
+            containers.stop(ref.label, STOP_GRACE_S)
+            containers.remove_container(ref.label)
+            containers.remove_network(ref.label)
         return list(there)
 
     def _start(self, containers: Containers, plan: Plan, journal: DeploymentJournal, values: Mapping[str, str]) -> int:
@@ -141,8 +144,17 @@ class ContainerRuntime:
         ttl_s = requests.ttl_of(plan)
         return {} if ttl_s is None else {EXPIRES_AT: f"{self._context.now() + ttl_s:.0f}"}
 
-    def _containers(self) -> Containers:
-        return Containers(Engine.connect(self._context.environment))
+    @contextmanager
+    def _containers(self) -> Iterator[Containers]:
+        with Engine.connect(self._context.environment) as engine:
+            yield Containers(engine)
+
+
+def _check_place(engine: Engine) -> Finding:
+    if is_on_this_machine(engine.address):
+        return Finding("container-engine", Level.OK, f"{engine.name} at {engine.address}")
+    words = f"the container engine at {engine.address} is another machine's: its loopback cannot be reached"
+    return Finding("container-engine", Level.FAIL, words, "unset DOCKER_HOST, or use --provider ssh")
 
 
 def _require_image(engine: Engine, image: str) -> None:

@@ -111,13 +111,12 @@ def build(session: Session, spec: Spec, order: Order) -> Built:
     """
     began = time.monotonic()
     planned = lay_out(spec, order)
-    engine = Engine.connect(session.environ)
-    session.reporter.progress(f"{engine.name} at {engine.address}")
-    image, built = _built(session, engine, planned, use_cache=order.use_cache)
-    for name in planned.names:
-        engine.tag(image, name)
-    record = ImageRecord(planned.profile.name, planned.names[-1], image.id, None, planned.context, image.built_at)
-    with session.journal() as journal:
+    with Engine.connect(session.environ) as engine, session.journal() as journal:
+        session.reporter.progress(f"{engine.name} at {engine.address}")
+        image, built = _built(session, engine, planned, use_cache=order.use_cache)
+        for name in planned.names:
+            engine.tag(image, name)
+        record = ImageRecord(planned.profile.name, planned.names[-1], image.id, None, planned.context, image.built_at)
         journal.record_image(record)
         if order.push:
             digest = engine.push(record.reference, session.reporter.progress)
@@ -156,9 +155,9 @@ def with_image_here(session: Session, spec: Spec, offer: Offer) -> Spec:
     The one named, pulled when it is missing; or else that of this plexctl's own files, built when it is missing.
     """
     if spec.image.name is not None:
-        engine = Engine.connect(session.environ)
-        if engine.image(spec.image.name) is None:
-            engine.pull(spec.image.name, session.reporter.progress)
+        with Engine.connect(session.environ) as engine:
+            if engine.image(spec.image.name) is None:
+                engine.pull(spec.image.name, session.reporter.progress)
         return spec
     built = build(session, spec, Order(profile_of(spec, offer.gpu, offer.provider)))
     return _naming(spec, built.image.id)

@@ -12,11 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from plexctl.errors import ConfigurationError, ExtraMissingError, NotFoundError, ProviderError
 from plexctl.images.archive import tar_of
-from plexctl.images.engine_errors import engine_errors
+from plexctl.images.engine_errors import NO_SOCKET, START_ENGINE, engine_errors
 from plexctl.images.events import Report, follow_build, follow_transfer
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _ANSWER_LIMIT_S = 120
 """For one answer: Podman's first removal of a network may wait for its own garbage. Streams have no limit."""
 _TAG_LATEST = "latest"
+_UNIX = "unix://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +54,21 @@ class Recipe:
 def engine_address(environ: Mapping[str, str]) -> str:
     """Return where the engine listens: DOCKER_HOST, or the first of the usual sockets that is there.
 
-    Raises ConfigurationError when there is none.
+    Raises ConfigurationError when there is none. Nothing is asked yet.
     """
     named = environ.get("DOCKER_HOST", "").strip()
     if named:
+        if named.startswith(_UNIX) and not _is_there(Path(named.removeprefix(_UNIX))):
+            raise ConfigurationError(f"cannot use the container engine at {named}: {NO_SOCKET}", hint=START_ENGINE)
         return named
     sockets = _usual_sockets(environ)
     found = next((path for path in sockets if _is_there(path)), None)
     if found is None:
         raise ConfigurationError(
             f"no container engine was found: there is none of {', '.join(map(str, sockets))}",
-            hint="install and start Docker or Podman (`systemctl --user start podman.socket`), or set DOCKER_HOST",
+            hint=f"install Docker or Podman and {START_ENGINE}",
         )
-    return f"unix://{found}"
+    return f"{_UNIX}{found}"
 
 
 def is_on_this_machine(address: str) -> bool:
@@ -76,7 +79,7 @@ def is_on_this_machine(address: str) -> bool:
 
 
 class Engine:
-    """A connection to a container engine. `connect` makes one."""
+    """A connection to a container engine, until the end of its `with`. `connect` makes one."""
 
     def __init__(self, api: APIClient, address: str, version: Mapping[str, Any]) -> None:
         self.api = api
@@ -102,6 +105,12 @@ class Engine:
             options = kwargs_from_env(environment={**environ, "DOCKER_HOST": address})
             api = docker.APIClient(version="auto", timeout=_ANSWER_LIMIT_S, **options)
             return cls(api, address, api.version())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.api.close()
 
     @property
     def name(self) -> str:

@@ -22,7 +22,8 @@ from plexctl.errors import (
 
 Kind = tuple[type[PlexError], str | None]
 
-_START_IT = (
+NO_SOCKET = "there is no such socket"
+START_ENGINE = (
     "start it (`systemctl start docker`, or `systemctl --user start podman.socket`), or name it with DOCKER_HOST"
 )
 _LET_ME_IN = "run as a user who may use its socket (the group docker), or name your own engine's with DOCKER_HOST"
@@ -53,8 +54,8 @@ _STATUS: dict[int, Kind] = {
 }
 _UNREACHED: tuple[tuple[type[OSError], str, str], ...] = (
     (PermissionError, "you may not use it", _LET_ME_IN),
-    (FileNotFoundError, "there is no such socket", _START_IT),
-    (ConnectionRefusedError, "nobody listens there", _START_IT),
+    (FileNotFoundError, NO_SOCKET, START_ENGINE),
+    (ConnectionRefusedError, "nobody listens there", START_ENGINE),
 )
 
 
