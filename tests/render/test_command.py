@@ -52,7 +52,7 @@ def test_other_files_of_the_same_name_are_kept(plexctl: Plexctl) -> None:
     ("argv", "rc", "words"),
     [
         (("render",), 2, "for which provider"),
-        (("render", "-p", "modl"), 2, "modal"),
+        (("render", "-p", "modl"), 3, "modal"),
         ((*ECHO, "--out", "file/below"), 3, "cannot write"),
         ((*ECHO, "--out", "file"), 3, "cannot write"),
         ((*ECHO, "--profile", "cu999"), 2, "profile"),

@@ -15,7 +15,7 @@ from typing import Any
 
 _SPECS = Path(__file__).with_name("specs")
 _COMMON_QUERY = {"uploadType"}
-_PLACEHOLDER = re.compile(r"\$\{[A-Z][A-Z0-9_]*\}")
+_PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _TYPES: dict[str, tuple[type, ...]] = {"integer": (int,), "boolean": (bool,), "number": (int, float)}
 _FORMATS = {
     "int64": re.compile(r"-?[0-9]+"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from plexctl.gpus import matching
+from plexctl.images import Profile, profile_of
 from plexctl.model import Finding, Level, Offer
 from plexctl.spec import Spec
 from plexctl_providers._common.placeholders import IMAGE, placeholder
+from plexctl_providers._common.settings import choose_engine
 
 
 def gpu_at(provider: str, name: str) -> str:
@@ -18,6 +20,11 @@ def gpu_at(provider: str, name: str) -> str:
 def gpu_of(offer: Offer) -> str | None:
     """Return what the offer's provider calls its GPU."""
     return gpu_at(offer.provider, offer.gpu) if offer.gpu else None
+
+
+def profile_for(spec: Spec, offer: Offer) -> Profile:
+    """Return what the image for an offer is built for. Raises PreflightError for a GPU that no image can serve."""
+    return profile_of(spec, offer.gpu, offer.provider, engine=choose_engine(spec, offer))
 
 
 def image_of(spec: Spec) -> str:

@@ -1,7 +1,7 @@
 """What a plan cannot know yet, as `${NAME}` in its texts: secrets, the deployment's id, what a provider will answer.
 
 Plans, and files that are rendered from them, hold placeholders only; `fill` puts the values in when a plan is applied.
-The form is the shell's, so that `envsubst` fills a rendered file for people who use it without plexctl.
+The form is the shell's; rendered files say how people who use them without plexctl fill them in.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from plexctl.errors import PreflightError
 from plexctl.secret import Secret
 
-_PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+_PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 ID = "PLEXCTL_ID"
 """The deployment's id, drawn when it is made."""

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from plexctl.images import context_files, profile_of
+from plexctl.images import context_files
 from plexctl.model import Plan
 from plexctl.rendering import render
 from plexctl.spec import Spec
 from plexctl_providers._common.files import as_json, resource
+from plexctl_providers._common.offers import profile_for
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, TOKEN, names_in
 from plexctl_providers.cloudrun import surroundings
 from plexctl_providers.cloudrun.accelerators import region_of
@@ -35,7 +36,7 @@ def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
     }
     if spec.image.name is None:
         files["cloudbuild.yaml"] = render("cloudrun/cloudbuild.yaml.j2", values, folder)
-        context = context_files(spec, profile_of(spec, plan.offer.gpu, plan.provider))
+        context = context_files(spec, profile_for(spec, plan.offer))
         files |= {f"image/{path}": text for path, text in context.items()}
     return files
 
@@ -71,7 +72,7 @@ def template_values(spec: Spec, plan: Plan) -> dict[str, object]:
 
 def shell_text(value: str) -> str:
     """Return a word for the shell in double quotes: only our placeholders are filled in, nothing else is run."""
-    parts = re.split(r"(\$\{[A-Z][A-Z0-9_]*\})", value)
+    parts = re.split(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\})", value)
     escaped = [part if at % 2 else _MEANT_BY_SHELLS.sub(r"\\\g<0>", part) for at, part in enumerate(parts)]
     return f'"{"".join(escaped)}"'
 

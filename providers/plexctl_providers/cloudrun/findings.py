@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from plexctl.errors import PreflightError
-from plexctl.images import PORT, profile_of
+from plexctl.images import PORT
 from plexctl.model import Finding, Level, Offer
 from plexctl.spec import Spec
-from plexctl_providers._common.offers import check_image
+from plexctl_providers._common.checks import check_remote
+from plexctl_providers._common.offers import check_image, profile_for
 from plexctl_providers._common.placeholders import ID, placeholder
 from plexctl_providers._common.settings import ECHO, choose_engine, label
 from plexctl_providers.cloudrun.accelerators import (
@@ -42,7 +43,7 @@ _PULLED = re.compile(r"([a-z0-9-]+\.pkg\.dev|([a-z]+\.)?gcr\.io|docker\.io)/.+|[
 
 def check(spec: Spec, offer: Offer) -> list[Finding]:
     """Return what Google would refuse, and what a reader must know. Pure."""
-    found = [*_names(spec), _project(spec), *_image(spec)]
+    found = [*check_remote(spec), *_names(spec), _project(spec), *_image(spec)]
     if choose_engine(spec, offer) == ECHO:
         found.append(
             Finding("engine", Level.OK, "echo: no GPU, for cents; it repeats the caller, it is not PersonaPlex")
@@ -120,7 +121,7 @@ def _region(offer: Offer, gpu: Accelerator) -> list[Finding]:
 
 def _profile(spec: Spec, offer: Offer, gpu: Accelerator) -> list[Finding]:
     try:
-        profile = profile_of(spec, offer.gpu, offer.provider)
+        profile = profile_for(spec, offer)
     except PreflightError as error:
         return [Finding("image-profile", Level.FAIL, f"{error}", error.hint)]
     if profile.name in gpu.profiles:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from shlex import quote
 from typing import cast
 
-from plexctl.images import CACHE, ENTRYPOINT, GATEWAY_PYTHON, context_files, profile_of
+from plexctl.images import CACHE, ENTRYPOINT, GATEWAY_PYTHON, context_files
 from plexctl.images.layout import SOURCES
 from plexctl.model import Plan
 from plexctl.rendering import render
 from plexctl.spec import Spec
 from plexctl_providers._common.files import resource
+from plexctl_providers._common.offers import profile_for
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, placeholder
 from plexctl_providers.modal.requests import APP, FETCH_APP
 
@@ -25,7 +26,7 @@ def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
     values = template_values(spec, plan)
     files = {"modal_app.py": render("modal/modal_app.py.j2", values, spec.templates.folder)}
     if spec.image.name is None:
-        context = context_files(spec, profile_of(spec, plan.offer.gpu, plan.provider))
+        context = context_files(spec, profile_for(spec, plan.offer))
         files |= {f"image/{path}": text for path, text in context.items()}
     return files
 

@@ -6,10 +6,11 @@ import re
 
 from plexctl.errors import PreflightError
 from plexctl.gpus import PERSONAPLEX_7B, Fit, budget, fit, image_profile, matching
-from plexctl.images import PORT, profile_of
+from plexctl.images import PORT
 from plexctl.model import Finding, Level, Offer
 from plexctl.spec import Spec
-from plexctl_providers._common.offers import check_image
+from plexctl_providers._common.checks import check_remote
+from plexctl_providers._common.offers import check_image, profile_for
 from plexctl_providers._common.settings import ECHO, choose_engine
 from plexctl_providers.modal.launch import gpus, session_s
 
@@ -25,7 +26,7 @@ _COLD_START_S = 60
 def check(spec: Spec, offer: Offer) -> list[Finding]:
     """Return what Modal would refuse, and what a reader must know. Pure."""
     engine = choose_engine(spec, offer)
-    found = [_engine(engine), *([] if spec.image.name is None else check_image(spec))]
+    found = [*check_remote(spec), _engine(engine), *([] if spec.image.name is None else check_image(spec))]
     if engine != ECHO:
         found += _gpus(spec, offer)
     return [*found, *_names(spec), _session(spec), *_scaling(spec), *_not_used(spec)]
@@ -51,7 +52,7 @@ def _names(spec: Spec) -> list[Finding]:
 def _gpus(spec: Spec, offer: Offer) -> list[Finding]:
     """Judge the fallbacks by the offer's image: one image must serve them all."""
     try:
-        profile = profile_of(spec, offer.gpu, _PROVIDER)
+        profile = profile_for(spec, offer)
     except PreflightError as error:
         return [Finding("gpu", Level.FAIL, f"{error}", "choose another with --gpu")]
     if profile.torch is None:

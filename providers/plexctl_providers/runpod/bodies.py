@@ -6,10 +6,10 @@ not name is refused by the API.
 
 from __future__ import annotations
 
-from plexctl.images import CACHE, PORT, profile_of
+from plexctl.images import CACHE, PORT
 from plexctl.model import Offer
 from plexctl.spec import Spec
-from plexctl_providers._common.offers import gpu_of, image_of
+from plexctl_providers._common.offers import gpu_of, image_of, profile_for
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import ECHO, choose_engine, label, remote_settings, secret_names
 
@@ -73,7 +73,7 @@ def mounts(spec: Spec, offer: Offer) -> dict[str, object]:
 
 
 def _gpu(spec: Spec, offer: Offer) -> dict[str, object]:
-    cuda = profile_of(spec, offer.gpu, offer.provider).cuda
+    cuda = profile_for(spec, offer).cuda
     wanted: dict[str, object] = {"id": gpu_of(offer) or placeholder(GPU_ID), "count": offer.count}
     return wanted | ({} if cuda is None else {"minCudaVersion": cuda})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from plexctl.model import Finding, Level, Offer
 from plexctl.spec import Spec
+from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.offers import check_image
 from plexctl_providers._common.settings import ECHO, choose_engine
 from plexctl_providers.runpod.bodies import environment, supplied_secrets
@@ -17,6 +18,7 @@ _WEIGHTS_GB = 18
 def check(spec: Spec, offer: Offer) -> list[Finding]:
     """Return everything that can be said of the spec without asking RunPod."""
     return [
+        *check_remote(spec),
         *check_image(spec),
         *_gpu(offer),
         *_place(spec),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from plexctl.images import PORT, profile_of
+from plexctl.images import PORT
 from plexctl.model import Plan
 from plexctl.rendering import render
 from plexctl.spec import Spec
 from plexctl_providers._common.files import as_json, resource
+from plexctl_providers._common.offers import profile_for
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, names_in
 from plexctl_providers.runpod.bodies import API, PODS
 from plexctl_providers.runpod.requests import POD
@@ -29,7 +30,7 @@ def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
         "expose": spec.runpod.expose,
         "port": PORT,
     }
-    image = context_files(spec, profile_of(spec, plan.offer.gpu, plan.provider))
+    image = context_files(spec, profile_for(spec, plan.offer))
     return {
         "create-pod.json": as_json(pod.body["json"]),
         "create-pod.sh": render("runpod/create-pod.sh.j2", values, spec.templates.folder),

@@ -9,10 +9,10 @@ from __future__ import annotations
 from math import ceil
 
 from plexctl.gpus import PERSONAPLEX_7B, budget, matching
-from plexctl.images import PORT, Profile, profile_of
+from plexctl.images import PORT, Profile
 from plexctl.model import Offer
 from plexctl.spec import Spec
-from plexctl_providers._common.offers import gpu_of, image_of
+from plexctl_providers._common.offers import gpu_of, image_of, profile_for
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import ECHO, choose_engine, label, remote_settings, secret_names
 
@@ -44,7 +44,7 @@ def search_body(spec: Spec, offer: Offer) -> dict[str, object]:
 
     Sizes are in MB (`gpu_ram`) and GB (`disk_space`), speeds in Mbit/s, durations in seconds.
     """
-    wish, profile = spec.vast, profile_of(spec, offer.gpu, offer.provider)
+    wish, profile = spec.vast, profile_for(spec, offer)
     places = [offer.region] if offer.region else list(wish.countries)
     bid = wish.bid_usd_per_hour
     optional: dict[str, object] = {

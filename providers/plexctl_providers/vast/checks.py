@@ -5,6 +5,7 @@ from __future__ import annotations
 from plexctl.images import PORT
 from plexctl.model import Finding, Level, Offer
 from plexctl.spec import Spec
+from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.offers import check_image
 from plexctl_providers._common.settings import ECHO, choose_engine, secret_names
 from plexctl_providers.vast.bodies import create_body
@@ -17,6 +18,7 @@ _WEIGHTS_GB = 18
 def check(spec: Spec, offer: Offer) -> list[Finding]:
     """Return everything that can be said of the spec without asking Vast."""
     return [
+        *check_remote(spec),
         *check_image(spec),
         *check_limits(create_body(spec, offer)),
         *_disk(spec, offer),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from plexctl.images import profile_of
 from plexctl.model import Plan
 from plexctl.rendering import render
 from plexctl.spec import Spec
 from plexctl_providers._common.files import as_json, resource
+from plexctl_providers._common.offers import profile_for
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, names_in
 from plexctl_providers.vast.bodies import API, ASK_ID, INSTANCES
 from plexctl_providers.vast.requests import INSTANCE
@@ -33,7 +33,7 @@ def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
         "is_open": ASK_ID in names_in(instance.body["path"]),
         "instances": INSTANCES,
     }
-    image = context_files(spec, profile_of(spec, plan.offer.gpu, plan.provider))
+    image = context_files(spec, profile_for(spec, plan.offer))
     return {
         "search.json": as_json(search["json"]),
         "create-instance.json": as_json(instance.body["json"]),

@@ -17,7 +17,7 @@ from plexctl.catalog.billing import billing_of
 from plexctl.catalog.judging import Judged, Kind, Refusal, judge, never, refusal
 from plexctl.catalog.wishes import Wish, check_region
 from plexctl.errors import NoCapacityError, PreflightError
-from plexctl.flows.licence import question
+from plexctl.flows.licence import PERSONAPLEX, question
 from plexctl.flows.session import Session
 from plexctl.gpus import PERSONAPLEX_7B, Checkpoint, budget, cpu_offload_finding, read_checkpoint, saved_measurements
 from plexctl.licence import Token
@@ -82,7 +82,7 @@ def plan(
     if not passed:
         _refuse(considered, wish, day)
     chosen = passed[0]
-    spec = structs.replace(spec, provider=chosen.row.provider)
+    spec = _settled(spec, chosen)
     findings = [*_own_findings(session, spec, chosen), *_model_findings(chosen, spec, force=force)]
     failed = [found for found in findings if found.level is Level.FAIL and not (force and found.check != "engine")]
     if failed:
@@ -199,6 +199,13 @@ def considered_dict(one: Considered, day: date) -> dict[str, object]:
     shown = one.judged.to_dict(day)
     kept = ("provider", "gpu", "count", "region", "price_usd_per_hour", "price_usd_per_conversation_hour", "as_of")
     return {key: shown[key] for key in kept} | {"refused": None if one.refusal is None else one.refusal.reason}
+
+
+def _settled(spec: Spec, chosen: Judged) -> Spec:
+    """Return the spec with what is left to the choice: the provider, and the engine but where its adapter looks."""
+    provider = chosen.row.provider
+    engine = spec.engine or (None if provider in BUILT_IN and chosen.row.gpu is None else PERSONAPLEX)
+    return structs.replace(spec, provider=provider, engine=engine)
 
 
 def _own_findings(session: Session, spec: Spec, chosen: Judged) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from plexctl.errors import PreflightError
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource
 from plexctl.secret import Secret
 from plexctl.spec import Gateway, Image, Limits, Model, Spec
+from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.files import as_json, resource
 from plexctl_providers._common.offers import check_image, gpu_at, gpu_of, image_of
 from plexctl_providers._common.placeholders import fill, names_in, placeholder
@@ -27,7 +29,7 @@ from plexctl_providers._common.settings import (
 GPU = Offer("runpod", "RTX 4090", 1, None, 0.6, "a price list", "2026-11-20")
 NO_GPU = Offer("local", None, 0, None, 0.0, "this machine", None)
 DIGEST = "ghcr.io/me/voice@sha256:" + "0" * 64
-NAMES = st.from_regex(r"[A-Z][A-Z0-9_]{0,8}", fullmatch=True)
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 NESTED = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -40,9 +42,9 @@ def test_names_are_found_in_every_text_of_a_value() -> None:
     assert names_in(value) == ["KEY", "ONE", "THREE", "TWO"]
 
 
-@pytest.mark.parametrize("text", ["$NAME", "${name}", "${}", "${1A}", "{NAME}", "${A-b}", "{{ RUNPOD_SECRET_A }}"])
+@pytest.mark.parametrize("text", ["$NAME", "${}", "${1A}", "{NAME}", "${A-b}", "{{ RUNPOD_SECRET_A }}"])
 def test_only_the_one_form_is_a_placeholder(text: str) -> None:
-    """Lower case, defaults, bare dollars and other systems' references are texts like any other."""
+    """Defaults, bare dollars and other systems' references are texts like any other."""
     assert names_in(text) == []
     assert fill(text, {}) == text
 
@@ -237,3 +239,19 @@ def test_a_plans_resource_is_found_by_kind() -> None:
     assert resource(plan, "pod") is one
     with pytest.raises(LookupError, match="the plan for runpod has no instance"):
         resource(plan, "instance")
+
+
+@pytest.mark.parametrize(
+    ("wished", "checks"),
+    [
+        ({}, []),
+        ({"gateway": {"port": 8998}}, []),
+        ({"gateway": {"port": 9000}}, ["port"]),
+        ({"gateway": {"text_prompt": "Say $HOME and ${ HOME }."}}, []),
+        ({"gateway": {"text_prompt": "Say ${HF_TOKEN}."}}, ["text"]),
+        ({"env": {"GREETING": "hello ${name}"}}, ["text"]),
+    ],
+)
+def test_what_no_remote_deployment_can_do(wished: dict[str, object], checks: list[str]) -> None:
+    """A text of the user's is never filled with a secret, and a port that the image has not is told."""
+    assert [one.check for one in check_remote(msgspec.convert(wished, Spec))] == checks
