@@ -58,12 +58,13 @@ class Running:
         return self.podman("logs", self.name)
 
 
-def render(plexctl: Plexctl, *, engine: str) -> Path:
+def render(plexctl: Plexctl, *arguments: str, engine: str) -> Path:
     """Write everything for this machine with the real CLI, secrets at hand; return the folder."""
     folder = plexctl.work / "rendered"
     # The process runtime wants to know NVIDIA's server here; the container brings its own.
     env = {"PLEXCTL_TOKEN": TOKEN, "HF_TOKEN": TOKEN, "PLEXCTL_ENGINE_PYTHON": "python3"}
-    plexctl.ok("render", "--provider", "local", "--engine", engine, "--out", str(folder), env=env)
+    wish = ("--provider", "local", "--engine", engine)
+    plexctl.ok("render", *wish, "--out", str(folder), *arguments, env=env)
     return folder
 
 
@@ -82,7 +83,7 @@ def hear_it_talk(plexctl: Plexctl, url: str) -> None:
 
 def build(podman: Podman, context: Path, tag: str, *arguments: str) -> str:
     """Build an image from rendered files as they are; return its name. As Docker does it, with its health check."""
-    podman("build", "--format", "docker", "--pull=never", "--tag", tag, *arguments, str(context), timeout_s=600)
+    podman("build", "--format", "docker", "--pull=never", "--tag", tag, *arguments, str(context), timeout_s=1800)
     return tag
 
 

@@ -14,6 +14,7 @@ from tests.images.rig import GPU, NO_GPU, PLAIN, ROOT, TRICKY, built_on, local_f
 
 from plexctl.errors import ConfigurationError
 from plexctl.images import PROFILES, Profile, context_files, profile_of, upstream
+from plexctl.model import Offer
 from plexctl.spec import Spec, Templates
 
 EVERY = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
@@ -130,11 +131,11 @@ def test_nothing_names_an_index_or_takes_a_secret(profile: Profile) -> None:
 
 
 @pytest.mark.parametrize("offer", [NO_GPU, GPU], ids=["echo", "personaplex"])
-def test_a_canary_is_in_no_file(offer: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_canary_is_in_no_file(offer: Offer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets of the caller's environment are in none of the rendered files, by name only."""
     for name in ("PLEXCTL_TOKEN", "HF_TOKEN", "SPARE_KEY"):
         monkeypatch.setenv(name, "canary-7f3a9")
-    files = local_files(TRICKY, GPU if offer is GPU else NO_GPU)
+    files = local_files(TRICKY, offer)
     assert [path for path, text in files.items() if "canary" in text] == []
     assert "SPARE_KEY" in files["compose.yaml"]
     assert "SPARE_KEY" in files["run.sh"]
