@@ -9,7 +9,7 @@ import pytest
 from tests.containers.fixtures import base_image, podman, podman_store, test_images
 from tests.containers.rig import Podman
 from tests.hosts.cases import CASES
-from tests.hosts.machine import Machine, machine_in, make_image
+from tests.hosts.machine import Machine, machine_in, make_image, make_systemd_image
 
 __all__ = ["base_image", "podman", "podman_store", "test_images"]
 
@@ -19,6 +19,13 @@ def machine_image(podman_store: Podman, base_image: str, tmp_path_factory: pytes
     """Return an image of a fresh host that can install everything without a network."""
     requirements = CASES["ssh-echo"].files()["image/gateway-requirements.txt"]
     return make_image(podman_store, base_image, requirements, tmp_path_factory.mktemp("machine"))
+
+
+@pytest.fixture(scope="session")
+def systemd_image(podman_store: Podman, machine_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return an image of a fresh host with systemd and Docker."""
+    assert machine_image
+    return make_systemd_image(podman_store, tmp_path_factory.mktemp("systemd"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A fresh Debian host without systemd and without a network, as a container; what is installed lies in its image."""
+"""A fresh Debian host without a network, as a container, with systemd or without; what it installs is in its image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.hosts.cases import FILLED
 from plexctl_providers._common.placeholders import fill
 
 IMAGE = "localhost/plexctl-host:test"
+SYSTEMD_IMAGE = "localhost/plexctl-host-systemd:test"
 TOKEN = "token-of-a-test"
 INSIDE = Path(__file__).with_name("inside.py")
 _CONTAINERFILE = """\
@@ -29,7 +31,17 @@ COPY requirements.txt /wheels/
 RUN python3 -m venv /tmp/venv \\
  && /tmp/venv/bin/pip download --quiet --no-deps --dest /wheels --requirement /wheels/requirements.txt \\
  && rm -rf /tmp/venv
+ENV PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels
 """
+_WITH_SYSTEMD = f"""\
+FROM {IMAGE}
+# Docker's default for this kernel is the host's own control groups, which a container has not.
+RUN apt-get install --yes --no-install-recommends dbus docker.io iptables systemd systemd-sysv \\
+ && mkdir --parents /etc/docker \\
+ && echo '{{"default-cgroupns-mode": "private"}}' >/etc/docker/daemon.json
+"""
+_SYSTEMD = ("--systemd", "always", "--privileged", "--volume", "/var/lib/docker")
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,12 @@ class Machine:
         found: dict[str, list[str]] = json.loads(self("python3", "/root/inside.py", what, *argv))
         return found
 
+    def until(self, expected: str, *argv: str) -> None:
+        """Wait until a command's output is this."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while (found := self.run(*argv).stdout.strip()) != expected:
+            assert time.monotonic() < deadline, f"{' '.join(argv)} says {found!r}, not {expected!r}"
+
     def listing(self, *roots: str) -> dict[str, list[str]]:
         """Return path to kind, mode, owner, contents and time of everything below these folders."""
         return self.ask("listing", *roots)
@@ -81,6 +99,13 @@ def make_image(podman: Podman, base: str, requirements: str, folder: Path) -> st
     return IMAGE
 
 
+def make_systemd_image(podman: Podman, folder: Path) -> str:
+    """Build the image of a fresh machine with systemd and Docker, on that of one without; return its name."""
+    (folder / "Containerfile").write_text(_WITH_SYSTEMD, encoding="utf-8")
+    podman("build", "--pull=never", "--tag", SYSTEMD_IMAGE, str(folder), timeout_s=600)
+    return SYSTEMD_IMAGE
+
+
 @contextmanager
 def machine_in(podman: Podman, image: str, files: Mapping[str, str], folder: Path) -> Iterator[Machine]:
     """Give a machine with these files as its bundle, and with its secrets in place."""
@@ -89,11 +114,14 @@ def machine_in(podman: Podman, image: str, files: Mapping[str, str], folder: Pat
         target.parent.mkdir(parents=True, exist_ok=True)
         is_filled = not path.startswith("image/")
         target.write_text(cast("str", fill(text, FILLED | {"PLEXCTL_TOKEN": TOKEN})) if is_filled else text, "utf-8")
-    index = ("--env", "PIP_NO_INDEX=1", "--env", "PIP_FIND_LINKS=/wheels")
     mounts = ("--volume", f"{folder}:/root/bundle:ro", "--volume", f"{INSIDE}:/root/inside.py:ro")
-    name = podman("run", "--detach", "--network", "none", *index, *mounts, image, "sleep", "infinity")
+    has_systemd = image == SYSTEMD_IMAGE
+    options, first = (_SYSTEMD, ("/sbin/init",)) if has_systemd else ((), ("sleep", "infinity"))
+    name = podman("run", "--detach", "--network", "none", *mounts, *options, image, *first)
     machine = Machine(podman, name, folder)
     try:
+        if has_systemd:
+            machine.until("running", "systemctl", "is-system-running", "--wait")
         machine("install", "-D", "--mode=0600", "/root/bundle/secrets.env", "/etc/plexctl/secrets.env")
         yield machine
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from plexctl.images import PORT
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.spec import Spec
+from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.offers import check_image, image_of
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import ECHO, choose_engine, label, labels, remote_settings, secret_names
@@ -45,6 +46,7 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
         Finding("user", Level.OK, user),
         Finding("access", Level.OK, door),
         *check_image(spec),
+        *check_remote(spec),
     ]
     if choose_engine(spec, offer) != ECHO:
         found.append(Finding("weights", Level.WARN, disk))
