@@ -72,6 +72,10 @@ class PlannedResource:
     body: Mapping[str, object]
 
 
+KEEP = "keep"
+"""The action of a step for what is shared with other deployments, and left when this one is destroyed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One line of a plan, for a reader."""

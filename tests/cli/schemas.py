@@ -231,7 +231,14 @@ DATA: dict[str, Schema] = {
     "stop": either(record(name=TEXT, id=TEXT, state={"const": "stopped"}, changed=FLAG), NOT_DONE),
     "start": record(deployment=DEPLOYMENT, changed=FLAG),
     "destroy": either(
-        record(name=TEXT, id=TEXT, changed=FLAG, removed=rows(record(kind=TEXT, name=TEXT, id=TEXT_OR_NULL))), NOT_DONE
+        record(
+            name=TEXT,
+            id=TEXT,
+            changed=FLAG,
+            removed=rows(record(kind=TEXT, name=TEXT, id=TEXT_OR_NULL)),
+            kept=rows(record(subject=TEXT, detail=TEXT)),
+        ),
+        NOT_DONE,
     ),
 }
 """The `data` of each command's document."""

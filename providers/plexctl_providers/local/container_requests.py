@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from plexctl.images import CACHE, PORT
-from plexctl.model import MANAGED_BY, Finding, Level, Offer, Plan, PlannedResource, Step
+from plexctl.model import KEEP, MANAGED_BY, Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.secret import Secret
 from plexctl.spec import Spec
 from plexctl_providers._common.offers import check_image, image_of
@@ -23,6 +23,8 @@ from plexctl_providers.local.settings import HOST, STOP_GRACE_S, check_echo, rev
 NETWORK, CONTAINER, VOLUME = "network", "container", "volume"
 """Kinds of resources; the volume is shared by deployments and is none of a deployment's own."""
 WEIGHTS = "plexctl-weights"
+_FORGET = f"docker volume rm {WEIGHTS}"
+"""The same with podman for docker."""
 HOST_PORT = "PLEXCTL_HOST_PORT"
 """Placeholder of the port on this machine, where none was asked for."""
 RECIPE = "plexctl-recipe"
@@ -38,7 +40,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
     """Lay out the network, the container and, where there are weights, the volume that keeps them."""
     engine = choose_engine(spec, offer)
     volume = (PlannedResource(VOLUME, WEIGHTS, _volume_body()),) if engine == PERSONAPLEX else ()
-    kept = (Step("keep", f"volume {WEIGHTS}", "shared by deployments, and left when they are destroyed"),)
+    kept = (Step(KEEP, f"volume {WEIGHTS}", f"shared by deployments: `{_FORGET}` removes it"),)
     return Plan(
         provider="local",
         deployment=spec.name,
@@ -200,7 +202,7 @@ def _check_engine(spec: Spec, offer: Offer) -> Finding:
         return check_echo(spec)
     gpu = offer.gpu or "a GPU that nobody sees from here"
     words = f"personaplex on {gpu}, looked at from inside the container; its weights stay in the volume {WEIGHTS}"
-    fix = f"`docker volume rm {WEIGHTS}` (or podman) removes them when no deployment uses them"
+    fix = f"`{_FORGET}` removes them when no deployment uses them"
     return Finding("engine", Level.OK if offer.gpu else Level.WARN, words, fix)
 
 

@@ -11,7 +11,7 @@ from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.session import Session, require
 from plexctl.journal import Journal, Record, Wanted
 from plexctl.locks import mutation_lock
-from plexctl.model import Ref, Resource
+from plexctl.model import KEEP, Ref, Resource, Step
 from plexctl.registry import names
 from plexctl.secret import Secret
 
@@ -23,6 +23,8 @@ class Ended:
     ref: Ref
     changed: bool
     removed: tuple[Resource, ...] = ()
+    kept: tuple[Step, ...] = ()
+    """What the plan said would be left: shared with other deployments."""
 
 
 def stop(session: Session, name: str) -> Ended:
@@ -74,9 +76,12 @@ def destroy(session: Session, name: str) -> Ended:
             return _destroy_found(session, journal, name)
         entry = journal.entry(record.ref.id)
         entry.want(Wanted.GONE)
-        removed = session.provider(record.ref.provider).destroy(record.ref)
+        provider = session.provider(record.ref.provider)
+        removed = provider.destroy(record.ref)
         entry.gone()
-        return Ended(record.ref, changed=bool(removed), removed=tuple(removed))
+        steps = provider.plan(record.spec, record.offer).steps
+        kept = tuple(step for step in steps if step.action == KEEP)
+        return Ended(record.ref, changed=bool(removed), removed=tuple(removed), kept=kept)
 
 
 def find_everywhere(session: Session, name: str | None) -> list[Ref]:
