@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from plexctl.contract import Provider
 from plexctl.errors import InterruptedByUser, PlexError
 from plexctl.flows.follow import end_of, follow_start, still_of_use
 from plexctl.flows.observe import RUNNING, View, provider_status
@@ -79,9 +80,7 @@ def destroy(session: Session, name: str) -> Ended:
         provider = session.provider(record.ref.provider)
         removed = provider.destroy(record.ref)
         entry.gone()
-        steps = provider.plan(record.spec, record.offer).steps
-        kept = tuple(step for step in steps if step.action == KEEP)
-        return Ended(record.ref, changed=bool(removed), removed=tuple(removed), kept=kept)
+        return Ended(record.ref, changed=bool(removed), removed=tuple(removed), kept=_kept(provider, record))
 
 
 def find_everywhere(session: Session, name: str | None) -> list[Ref]:
@@ -99,6 +98,14 @@ def known_refs(session: Session, name: str) -> list[Ref]:
     """Return the deployments of that name, from the journal or else from the providers. Raises NotFoundError."""
     recorded = [record.ref for record in session.records() if record.ref.name == name]
     return recorded or find_everywhere(session, name) or [session.record(name).ref]
+
+
+def _kept(provider: Provider, record: Record) -> tuple[Step, ...]:
+    """Return what the plan kept; nothing where an older record cannot be planned again: it is destroyed all the same."""
+    try:
+        return tuple(step for step in provider.plan(record.spec, record.offer).steps if step.action == KEEP)
+    except PlexError:
+        return ()
 
 
 def _destroy_found(session: Session, journal: Journal, name: str) -> Ended:
