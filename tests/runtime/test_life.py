@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 import pytest
 from tests.cli.process import argv_of, every_pid
 from tests.runtime.rig import Here, until
+
+from plexctl.journal import open_journal
+from plexctl.model import Offer, Ref
+from plexctl.spec import Local, Spec
 
 pytestmark = pytest.mark.real
 
@@ -120,6 +125,18 @@ def test_a_lost_journal_loses_nothing(here: Here) -> None:
         file.unlink()
     assert here.run("destroy", "voice", "--yes").rc == 0
     here.is_clean()
+
+
+def test_what_is_shared_is_kept_and_named(here: Here) -> None:
+    """Other deployments read the same weights: destroy leaves their volume and says what removes it."""
+    spec = Spec(name="voice", provider="local", engine="personaplex", local=Local(runtime="docker"))
+    with open_journal(here.plexctl.home, time.time) as journal:
+        journal.begin(Ref("local", "voice", "abc234"), spec, Offer("local", None, 0, None, 0.0, "this machine", None))
+    (kept,) = here.run("destroy", "voice", "--yes").data["kept"]
+    assert kept["subject"] == "volume plexctl-weights"
+    assert "docker volume rm plexctl-weights" in kept["detail"]
+    assert here.deploy().rc == 0
+    assert here.run("destroy", "voice", "--yes").data["kept"] == []
 
 
 def test_what_somebody_did_to_it_is_seen_and_mended(here: Here) -> None:

@@ -101,7 +101,7 @@ def known_refs(session: Session, name: str) -> list[Ref]:
 
 
 def _kept(provider: Provider, record: Record) -> tuple[Step, ...]:
-    """Return what the plan kept; nothing where an older record cannot be planned again: it is destroyed all the same."""
+    """Return what the plan keeps; nothing where an older record cannot be planned any more."""
     try:
         return tuple(step for step in provider.plan(record.spec, record.offer).steps if step.action == KEEP)
     except PlexError:
