@@ -174,3 +174,15 @@ def test_a_template_of_the_users_takes_the_place_of_ours(tmp_path: Path) -> None
     script = case.files()["bootstrap.sh"]
     assert "make_account() { true; } # mine\n" in script
     assert "useradd" not in script
+
+
+def test_exit_codes_are_documented() -> None:
+    """Every code that the script can end with is in its own header and in the table of docs/hosts.md."""
+    script = CASES["ssh-full"].files()["bootstrap.sh"]
+    head, _, body = script.partition("set -euo pipefail")
+    ends = re.findall(r"\b(?:die|quietly|exit|wait_for \w+|start_unit \w+ \S+) (\d+)\b", body)
+    used = {0, *map(int, ends)}
+    listed = head.partition("# Exit codes: ")[2]
+    table = (ROOT / "docs" / "hosts.md").read_text(encoding="utf-8").partition("| exit code |")[2]
+    assert {int(code) for code in re.findall(r"(?:^|[,#] )(\d+) ", listed, re.MULTILINE)} == used
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == used
