@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from msgspec import structs
 
@@ -65,7 +66,7 @@ def prepare(session: Session, spec: Spec, secrets: Mapping[str, Secret], hub_tok
     if not offers:
         raise NoCapacityError(f"{provider.name} offers nothing that meets the need")
     offer = min(offers, key=_price)
-    spec = _with_pushed_image(session, spec, offer)
+    spec = _with_pushed_image(session, structs.replace(spec, engine=_engine(spec, offer)), offer)
     return Prepared(spec, provider, offer, findings, provider.plan(spec, offer))
 
 
@@ -86,6 +87,11 @@ def deploy(session: Session, prepared: Prepared, confirm: Callable[[str], None],
             return _bring_up(session, prepared, journal, record.ref, created=False, probe=probe)
         ref = _fresh_ref(session, prepared, confirm)
         return _bring_up(session, prepared, journal, ref, created=True, probe=probe)
+
+
+def _engine(spec: Spec, offer: Offer) -> Literal["personaplex", "echo"]:
+    """Return the engine asked for, or the one that the offer can run: recorded, so that a start runs it again."""
+    return spec.engine or ("personaplex" if offer.gpu else "echo")
 
 
 def _with_pushed_image(session: Session, spec: Spec, offer: Offer) -> Spec:
