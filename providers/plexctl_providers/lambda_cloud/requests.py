@@ -13,12 +13,13 @@ from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.spec import Spec
 from plexctl_providers._common.host import HOST_CACHE, check_host, check_lifetime, host_resources, host_steps
 from plexctl_providers._common.host_cloud_init import KEY_HASH, PUBLIC_KEY, ssh_from, user_data
+from plexctl_providers._common.host_files import INSTANCE
 from plexctl_providers._common.offers import gpu_of
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import choose_engine, label, labels, secret_names
 
-SSH_KEY, RULESET, FILE_SYSTEM, INSTANCE = "ssh-key", "firewall-ruleset", "file-system", "instance"
-"""Kinds of resources."""
+SSH_KEY, RULESET, FILE_SYSTEM = "ssh-key", "firewall-ruleset", "file-system"
+"""Kinds of resources, beside INSTANCE."""
 REGION, INSTANCE_TYPE = "LAMBDA_REGION", "LAMBDA_INSTANCE_TYPE"
 RULESET_ID, FILE_SYSTEM_ID = "LAMBDA_FIREWALL_RULESET_ID", "LAMBDA_FILE_SYSTEM_ID"
 MOUNT = "/data/plexctl"
