@@ -222,3 +222,25 @@ async def test_a_second_gateway_may_use_the_port_of_a_stopped_one() -> None:
     assert status == 200
     await probe.close()
     assert await second.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_before_it_listens_ends_it_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    """From its first instructions on: the first process of a container would never notice otherwise."""
+    written = tmp_path / "pid"
+    descriptor = os.open(written, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "plexctl.gateway"),
+            env=environment(PLEXCTL_PID_FD=str(descriptor)),
+            pass_fds=(descriptor,),
+        )
+
+        async def is_written() -> bool | None:
+            return written.read_text() == f"{process.pid}\n" or None
+
+        await until(is_written)
+        process.send_signal(number)
+        assert await process.wait() == 0
+    finally:
+        os.close(descriptor)

@@ -64,11 +64,18 @@ def offers(session: Session, wish: Wish) -> tuple[Catalog, list[Judged], date]:
 
 
 def plan(
-    session: Session, spec: Spec, wish: Wish, *, checkpoint: Checkpoint = PERSONAPLEX_7B, force: bool = False
+    session: Session,
+    spec: Spec,
+    wish: Wish,
+    *,
+    checkpoint: Checkpoint = PERSONAPLEX_7B,
+    force: bool = False,
+    is_elsewhere: bool = False,
 ) -> Planned:
     """Choose an offer and lay out what would be done; touches nothing.
 
-    GPUs are judged for `checkpoint`: the 7B model's, unless the model's own was read (`read_model`). Raises
+    GPUs are judged for `checkpoint`: the 7B model's, unless the model's own was read (`read_model`). With
+    `is_elsewhere` it is laid out to be used on another machine: what this one lacks is told, no more. Raises
     PreflightError when what was asked for could never serve, NoCapacityError when nobody offers it; both say
     why, offer by offer.
     """
@@ -83,8 +90,10 @@ def plan(
         _refuse(considered, wish, day)
     chosen = passed[0]
     spec = _settled(spec, chosen)
-    findings = [*_own_findings(session, spec, chosen), *_model_findings(chosen, spec, force=force)]
-    failed = [found for found in findings if found.level is Level.FAIL and not (force and found.check != "engine")]
+    mine, models = _own_findings(session, spec, chosen), _model_findings(chosen, spec, force=force)
+    findings = [*mine, *models]
+    binding = ([] if is_elsewhere else mine) + ([] if force else models)
+    failed = [found for found in binding if found.level is Level.FAIL]
     if failed:
         raise PreflightError(failed[0].message, hint=failed[0].fix, data={"findings": _dicts(findings)})
     findings += price_findings(catalog, chosen, day)

@@ -32,7 +32,7 @@ class Rendered:
 
 def render(session: Session, spec: Spec, wish: Wish, *, force: bool = False) -> Rendered:
     """Lay out what would be done and return it as files; touches nothing. Raises what `planning.plan` raises."""
-    planned = planning.plan(session, spec, wish, force=force)
+    planned = planning.plan(session, spec, wish, force=force, is_elsewhere=True)
     files = pure_half(planned.plan.provider).build_files(planned.spec, planned.plan)
     return Rendered(planned, dict(sorted(files.items())))
 

@@ -1,17 +1,25 @@
 """`python -m plexctl.gateway`: run the gateway with what the environment says.
 
 Exit codes: 0 ended by a signal or by its clock, 3 a setting is wrong, 11 the port is taken.
-The first thing it does, before anything heavy is imported, is to write its pid to the inherited PLEXCTL_PID_FD:
-the file is locked by whoever started it, and the lock lives as long as any process of the deployment.
+The first thing it does, before anything heavy is imported, is to listen for signals (the first process of a container
+is sent none that it does not ask for), and to write its pid to the inherited PLEXCTL_PID_FD: the file is locked by
+whoever started it, and the lock lives as long as any process of the deployment.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 _CONFIGURATION = 3
 _CONFLICT = 11
+
+
+def end_when_told() -> None:
+    """End at once by SIGTERM or SIGINT: until the gateway listens there is nothing to drain."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
 
 
 def write_pid(raw: str) -> None:
@@ -34,6 +42,7 @@ def fail(code: int, text: str) -> None:
 
 def main() -> None:
     """Run the gateway until it is told to stop."""
+    end_when_told()
     write_pid(os.environ.get("PLEXCTL_PID_FD", ""))
 
     import asyncio

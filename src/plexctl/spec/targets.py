@@ -249,7 +249,7 @@ class Ovh(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Line | None,
         Meta(examples=["my-project"], description="Public Cloud project.", extra={"env": "PLEXCTL_OVH_PROJECT"}),
     ] = None
-    region: Annotated[Line | None, Meta(examples=["us-east-1"], description="Region, such as GRA11.")] = None
+    region: Annotated[Line | None, Meta(examples=["GRA11"], description="Region, such as GRA11.")] = None
     product: Annotated[
         Literal["instance", "ai-deploy"],
         Meta(description="instance: a virtual machine; ai-deploy: a container (experimental)."),
