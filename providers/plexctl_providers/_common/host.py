@@ -10,13 +10,15 @@ import shlex
 from collections.abc import Mapping
 from typing import cast
 
-from plexctl.images import CACHE, PORT, PROFILES, Profile, layout, profile_of, upstream
+from plexctl.images import CACHE, PORT, PROFILES, Profile, layout, upstream
 from plexctl.images.context import context_files
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.rendering import render
 from plexctl.spec import Spec
+from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.files import resource
 from plexctl_providers._common.host_environment import environment_text
+from plexctl_providers._common.offers import profile_for
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import ECHO, choose_engine, label, remote_settings, secret_names
 
@@ -42,13 +44,6 @@ _BLACKWELL = 100
 """Kernels for it run on what came after as well, as far as anybody knows."""
 _DISK_GB = 40
 _ECHO_DISK_GB = 2
-
-
-def profile_for(spec: Spec, offer: Offer) -> Profile:
-    """Return what the host's environments are made for. Raises PreflightError for a GPU that none can serve."""
-    if spec.image.profile is None and choose_engine(spec, offer) == ECHO:
-        return PROFILES[ECHO]
-    return profile_of(spec, offer.gpu, offer.provider)
 
 
 def host_resources(spec: Spec, offer: Offer, *, cache: str = HOST_CACHE) -> tuple[PlannedResource, ...]:
@@ -113,7 +108,7 @@ def check_host(spec: Spec, offer: Offer) -> list[Finding]:
     if spec.host.public == ADDRESS:
         words = "a certificate for a bare address needs Caddy 2.10 on the host; else callers pin a self-made one"
         found.append(Finding("tls", Level.WARN, words, "name a domain in host.public for browsers"))
-    return found
+    return [*check_remote(spec), *found]
 
 
 def check_lifetime(spec: Spec, bills: str) -> list[Finding]:
