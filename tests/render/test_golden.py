@@ -40,8 +40,13 @@ def rendered(plexctl: Plexctl, variant: Variant, folder: str, env: Mapping[str, 
 
 def kept(files: Mapping[str, str], *, with_image: bool) -> dict[str, str]:
     """Return what is kept: all but the gateway's own sources; the image's files for the local provider only."""
-    left_out = "image/plexctl/" if with_image else "image/"
-    return {name: text for name, text in files.items() if not name.startswith(left_out)}
+    left_out = "/image/plexctl/" if with_image else "/image/"
+    return {name: text for name, text in files.items() if left_out not in f"/{name}"}
+
+
+def image_in(files: Mapping[str, str]) -> dict[str, str]:
+    """Return what the image is built from, by its path in the build context."""
+    return {name.partition("image/")[2]: text for name, text in files.items() if "/image/" in f"/{name}"}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -78,11 +83,11 @@ def test_no_secret_is_in_any_file(plexctl: Plexctl, name: str) -> None:
 def test_the_image_is_the_local_ones(plexctl: Plexctl, name: str) -> None:
     """Everywhere the same files are built: those that `render --provider local` writes for the profile."""
     variant = BY_NAME[name]
-    image = {path: text for path, text in rendered(plexctl, variant, "out").items() if path.startswith("image/")}
+    image = image_in(rendered(plexctl, variant, "out"))
     if not image:
         pytest.skip(f"{name} takes an image that was named")
     locals_own = [
-        {path: text for path, text in rendered(plexctl, one, one.name).items() if path.startswith("image/")}
+        image_in(rendered(plexctl, one, one.name))
         for one in BY_NAME.values()
         if one.provider == "local" and not one.toml
     ]
