@@ -8,10 +8,24 @@ python=${PYTHON:-python3}
 mkdir -p "$tools"
 
 missing=()
-command -v opusdec >/dev/null || missing+=(opus-tools)
-command -v node >/dev/null || missing+=(nodejs)
-command -v npm >/dev/null || missing+=(npm)
-command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx-light)
+need() { # PACKAGE COMMAND: the package where the command is missing
+    command -v "$2" >/dev/null || [ -x "/usr/sbin/$2" ] || missing+=("$1")
+}
+need opus-tools opusdec
+need nodejs node
+need npm npm
+need nginx-light nginx
+need curl curl
+need jq jq
+need openssl openssl
+need podman podman
+need buildah buildah
+need runc runc
+need debootstrap debootstrap
+need docker-compose docker-compose
+need cloud-init cloud-init
+need caddy caddy
+need systemd systemd-analyze
 if [ ${#missing[@]} -gt 0 ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
     $sudo apt-get update -qq
