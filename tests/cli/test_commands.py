@@ -16,6 +16,7 @@ from tests.cli.process import Plexctl, environ_of, plexctl_in
 from tests.cli.schemas import DATA, LOG_LINE, PROBE, check, check_streamed
 
 from plexctl.cli.table import COMMANDS
+from plexctl.layers import spec_keys
 from plexctl.voice import Recording
 
 LOCAL = ("-p", "local", "--engine", "echo")
@@ -91,7 +92,7 @@ def test_init_writes_a_file_that_deploy_reads(plexctl: Plexctl) -> None:
     check(plexctl.ok("init", "--json").document)
     file = plexctl.work / "plexctl.toml"
     assert tomllib.loads(file.read_text()) == {"provider": "local"} | {
-        key: {} for key in ("model", "gateway", "limits", "local")
+        key.partition(".")[0]: {} for key in spec_keys() if "." in key
     }
     file.write_text("provider = 'local'\nengine = 'echo'\nname = 'from-file'\n[gateway]\nvoice = 'NATF1.pt'\n")
     env = {"PLEXCTL_NAME": "from-environment", "PLEXCTL_VOICE": "NATF2.pt"}
