@@ -6,7 +6,9 @@ a file takes the place of the one of the same path, such as `container/Dockerfil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from plexctl.errors import ConfigurationError, PlexError
@@ -51,9 +53,15 @@ def own_templates(folder: str) -> tuple[list[str], list[str]]:
 
 def template_names() -> list[str]:
     """Return the names of plexctl's own templates."""
-    from jinja2 import PackageLoader
+    return sorted(_names_below(files("plexctl_templates"), ""))
 
-    return [name for name in PackageLoader("plexctl_templates", "").list_templates() if name.endswith(_SUFFIX)]
+
+def _names_below(folder: Traversable, prefix: str) -> Iterator[str]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _names_below(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(_SUFFIX):
+            yield prefix + entry.name
 
 
 def _refusal(template: str, folder: str | None, error: Exception) -> PlexError:

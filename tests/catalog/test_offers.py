@@ -10,6 +10,7 @@ import pytest
 from tests.cli.process import Plexctl
 from tests.cli.schemas import check
 
+from plexctl.registry import BUILT_IN
 from plexctl.spec import PROVIDERS
 
 DAY = {"SOURCE_DATE_EPOCH": "1795219200", "PATH": "/nonexistent"}  # 2026-11-21; no nvidia-smi: nobody's GPU is seen
@@ -95,8 +96,9 @@ def test_a_plan_for_each_provider(plexctl: Plexctl, provider: str) -> None:
     assert data["provider"] == data["offer"]["provider"] == provider
     assert all((data["billing"]["idle"], data["billing"]["stopped"], data["billing"]["source"]))
     assert data["price"]["source"]
-    assert bool(data["steps"]) is (provider == "local")
-    assert provider == "local" or any(found["check"] == "launch" for found in data["findings"])
+    assert data["steps"]
+    assert data["resources"]
+    assert any(found["check"] == "launch" for found in data["findings"]) is (provider not in BUILT_IN)
     assert list(plexctl.root.iterdir()) == [plexctl.work]
     words = plexctl.ok("plan", "-p", provider, env=DAY).stdout
     assert all(word in words for word in ("price: ", "idle: ", "stopped: ", "nothing was done"))
@@ -210,7 +212,16 @@ def test_explain_shows_what_would_be_started(plexctl: Plexctl) -> None:
     words = plexctl.ok("plan", "-p", "local", "--explain", env=env)
     assert "start python -m plexctl.gateway" in words.stdout
     assert "canary" not in result.stdout + result.stderr + words.stdout + words.stderr
-    assert "no calls are known yet" in plexctl.ok("plan", "-p", "modal", "--explain", env=DAY).stdout
+
+
+def test_explain_shows_what_would_be_sent(plexctl: Plexctl) -> None:
+    """For a cloud: verb and path of each call, and the body word for word."""
+    result = plexctl.ok("plan", "-p", "runpod", "--explain", "--json", env=DAY)
+    (call,) = check(result.document)["calls"]
+    assert (call["method"], call["path"]) == ("POST", "/v2/pods")
+    assert call["body"] == result.data["resources"][0]["body"]["json"]
+    words = plexctl.ok("plan", "-p", "runpod", "--explain", env=DAY).stdout
+    assert "pod plexctl-personaplex-${PLEXCTL_ID}: POST /v2/pods" in words
 
 
 def test_a_day_that_is_none_is_refused(plexctl: Plexctl) -> None:
@@ -231,5 +242,6 @@ def test_they_load_nothing_slow_and_open_no_socket(plexctl: Plexctl, argv: tuple
         check=True,
     )
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    ours = "socket" if argv[-1] == "local" else None  # Its process module binds the port that `apply` hands over.
-    assert not {name for name in loaded if name.partition(".")[0] in SLOW - {ours}}
+    # Local's process module binds the port that `apply` hands over; a host's plan holds a rendered cloud-init.
+    needed = {"local": {"socket"}, "ssh": {"jinja2"}, "lambda": {"jinja2"}, "ovh": {"jinja2"}}.get(argv[-1], set())
+    assert not {name for name in loaded if name.partition(".")[0] in SLOW - needed}

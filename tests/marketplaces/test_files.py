@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from plexctl.images.context import context_files
 from tests.marketplaces.examples import DEFAULT, ECHO, FULL, offer
 
 from plexctl.errors import ConfigurationError
 from plexctl.images import profile_of
+from plexctl.images.context import context_files
 from plexctl.model import Plan
 from plexctl.registry import pure_half
 from plexctl.spec import Spec, Templates

@@ -112,5 +112,3 @@ def _show_calls(output: Output, calls: list[dict[str, object]]) -> None:
         output.line(f"{call['resource']}: {verb} {what}")
         for line in json.dumps(call["body"], indent=2).splitlines():
             output.line(f"  {line}")
-    if not calls:
-        output.line("no calls are known yet: they come with the provider's adapter")

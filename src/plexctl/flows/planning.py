@@ -155,10 +155,10 @@ def calls(plan: Plan) -> list[dict[str, object]]:
     for resource in plan.resources:
         body = dict(resource.body)
         call: dict[str, object] = {"resource": f"{resource.kind} {resource.name}"}
-        for key in ("method", "path", "argv"):
+        for key in ("method", "host", "path", "query", "argv"):
             if key in body:
                 call[key] = body.pop(key)
-        shown.append({**call, "body": body})
+        shown.append({**call, "body": body.get("json", body)})
     return shown
 
 
@@ -245,7 +245,13 @@ def _lay_out(session: Session, spec: Spec, chosen: Judged) -> tuple[Plan, list[F
     if provider not in PURE:
         return session.provider(provider).plan(spec, offer), []
     half = pure_half(provider)
-    return half.build_plan(spec, offer), [] if provider in BUILT_IN else half.check(spec, offer)
+    return half.build_plan(spec, offer), [] if provider in BUILT_IN else [*half.check(spec, offer), _by_hand(provider)]
+
+
+def _by_hand(provider: str) -> Finding:
+    words = f"plexctl does not deploy to {provider} itself yet"
+    fix = f"`plexctl render -p {provider} --out DIR` writes all that it takes, to be used by hand"
+    return Finding("launch", Level.WARN, words, fix)
 
 
 def _dicts(findings: Iterable[Finding]) -> list[dict[str, object]]:
