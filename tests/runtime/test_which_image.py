@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from plexctl.flows import images
 from plexctl.flows.session import Session
 from plexctl.images import PROFILES
 from plexctl.journal import ImageRecord
+from plexctl.model import Offer
 from plexctl.output import Output
 from plexctl.spec import Image, Local, Spec
 
 NOW = 1_800_000_000.0
-ECHO, CUDA = PROFILES["echo"], PROFILES["cu121"]
-SPEC = Spec(provider="local", engine="echo")
+SPEC = Spec(provider="runpod", engine="echo")
+OFFER = Offer("runpod", "L40S", 1, None, None, "a sample", None)
 HERE = "registry.invalid/you/voice"
 
 
@@ -51,29 +53,42 @@ def test_the_newest_that_was_pushed_for_the_profile_is_used_by_its_digest(record
     """Not an older one, not another profile's, not one that was only built."""
     built = ImageRecord("echo", f"{HERE}:echo-d", digest("d"), None, "c0ffee", NOW + 99)
     session = record(pushed("a"), pushed("b", after_s=5), pushed("c", "cu121", after_s=9), built)
-    assert images.with_image(session, SPEC, ECHO).image.name == f"{HERE}@{digest('b')}"
-    assert images.with_image(session, SPEC, CUDA).image.name == f"{HERE}@{digest('c')}"
+    assert images.with_pushed_image(session, SPEC, OFFER).image.name == f"{HERE}@{digest('b')}"
+    assert images.with_pushed_image(session, Spec(engine="personaplex"), OFFER).image.name == f"{HERE}@{digest('c')}"
 
 
 def test_a_repository_that_is_named_is_kept_to(record: Callable[..., Session]) -> None:
     """An image that was pushed to another one is not taken in its place."""
     session = record(pushed("a"), pushed("b", repository="registry.invalid/they/voice", after_s=5))
-    own = Spec(image=Image(repository=HERE))
-    assert images.with_image(session, own, ECHO).image.name == f"{HERE}@{digest('a')}"
-    other = Spec(image=Image(repository="registry.invalid/none"))
-    assert images.with_image(session, other, ECHO) is other
+    own = Spec(engine="echo", image=Image(repository=HERE))
+    assert images.with_pushed_image(session, own, OFFER).image.name == f"{HERE}@{digest('a')}"
+    other = Spec(engine="echo", image=Image(repository="registry.invalid/none"))
+    assert images.with_pushed_image(session, other, OFFER) is other
 
 
 def test_an_image_that_is_named_is_left_alone(record: Callable[..., Session]) -> None:
     """The user's word stands; where nothing was pushed nothing is named, and no journal is made by looking."""
     named = Spec(image=Image(name="you/own:x"))
-    assert images.with_image(record(pushed("a")), named, ECHO) is named
+    assert images.with_pushed_image(record(pushed("a")), named, OFFER) is named
+
+
+def test_what_was_pushed_is_what_is_planned(plexctl: Plexctl) -> None:
+    """`plan` and `render` name it by its digest, as a deploy will; on this machine nothing is pulled unasked."""
+    with Session(plexctl.home, {}, Output()).journal() as journal:
+        journal.record_image(pushed("a"))
+    argv = ("-p", "runpod", "--engine", "echo", "--json")
+    planned = plexctl.ok("plan", *argv).data["resources"][0]["body"]["json"]["image"]
+    rendered = json.loads(plexctl.ok("render", *argv).data["files"]["create-pod.json"])["image"]
+    assert planned == rendered == f"{HERE}@{digest('a')}"
+    local = Offer("local", None, 0, None, 0.0, "this machine", None)
+    here = Spec(provider="local", engine="echo")
+    assert images.with_pushed_image(Session(plexctl.home, {}, Output()), here, local) is here
 
 
 def test_looking_makes_no_journal(tmp_path: Path) -> None:
     """A plan touches nothing."""
     session = Session(tmp_path / "home", {}, Output())
-    assert images.with_image(session, SPEC, ECHO) is SPEC
+    assert images.with_pushed_image(session, SPEC, OFFER) is SPEC
     assert images.recorded(session) == []
     assert not (tmp_path / "home").exists()
 
@@ -93,11 +108,11 @@ def test_only_a_container_of_this_machine_is_built_for_here(spec: Spec, runs_her
 
 def test_names_and_hash_of_what_would_be_built() -> None:
     """Profile and version for a tag, the user's repository beside the local name, and the base in the hash."""
-    plain = images.lay_out(SPEC, images.Order(ECHO))
+    plain = images.lay_out(SPEC, images.Order(PROFILES["echo"]))
     assert len(plain.names) == 1
     assert plain.names[0].startswith("plexctl/personaplex:echo-")
     own = Spec(image=Image(repository=HERE, base="registry.invalid/base:1"))
-    other = images.lay_out(own, images.Order(ECHO, tag="mine"))
+    other = images.lay_out(own, images.Order(PROFILES["echo"], tag="mine"))
     assert other.names == ("plexctl/personaplex:mine", f"{HERE}:mine")
     assert other.build_args == {"BASE_IMAGE": "registry.invalid/base:1"}
     assert other.context != plain.context
@@ -107,7 +122,7 @@ def test_names_and_hash_of_what_would_be_built() -> None:
 def test_a_push_needs_to_know_where() -> None:
     """Said before anything is built."""
     with pytest.raises(UsageError, match="where to push") as caught:
-        images.lay_out(SPEC, images.Order(ECHO, push=True))
+        images.lay_out(SPEC, images.Order(PROFILES["echo"], push=True))
     assert "--repository" in str(caught.value.hint)
 
 

@@ -20,7 +20,6 @@ from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.probing import check_talking
 from plexctl.flows.session import Session
 from plexctl.identity import new_id
-from plexctl.images import profile_of
 from plexctl.journal import Journal, Record, Wanted
 from plexctl.licence import Token
 from plexctl.locks import mutation_lock
@@ -66,7 +65,7 @@ def prepare(session: Session, spec: Spec, secrets: Mapping[str, Secret], hub_tok
     if not offers:
         raise NoCapacityError(f"{provider.name} offers nothing that meets the need")
     offer = min(offers, key=_price)
-    spec = _with_pushed_image(session, structs.replace(spec, engine=_engine(spec, offer)), offer)
+    spec = images.with_pushed_image(session, structs.replace(spec, engine=_engine(spec, offer)), offer)
     return Prepared(spec, provider, offer, findings, provider.plan(spec, offer))
 
 
@@ -92,13 +91,6 @@ def deploy(session: Session, prepared: Prepared, confirm: Callable[[str], None],
 def _engine(spec: Spec, offer: Offer) -> Literal["personaplex", "echo"]:
     """Return the engine asked for, or the one that the offer can run: recorded, so that a start runs it again."""
     return spec.engine or ("personaplex" if offer.gpu else "echo")
-
-
-def _with_pushed_image(session: Session, spec: Spec, offer: Offer) -> Spec:
-    """Return the spec with the image that was pushed last for what the offer needs; here none is pulled unasked."""
-    if offer.provider == images.LOCAL or spec.image.name is not None:
-        return spec
-    return images.with_image(session, spec, profile_of(spec, offer.gpu, offer.provider))
 
 
 def _with_image_here(session: Session, prepared: Prepared) -> Prepared:

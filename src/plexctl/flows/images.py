@@ -134,11 +134,14 @@ def recorded(session: Session) -> list[ImageRecord]:
         return journal.images()
 
 
-def with_image(session: Session, spec: Spec, profile: Profile) -> Spec:
-    """Return the spec with the digest of the profile's image that was pushed last, unless it names one itself."""
-    if spec.image.name is not None:
+def with_pushed_image(session: Session, spec: Spec, offer: Offer) -> Spec:
+    """Return the spec with the digest of the image that was pushed last for what the offer needs.
+
+    Unless it names one itself; on this machine none is pulled unasked.
+    """
+    if spec.image.name is not None or offer.provider == LOCAL:
         return spec
-    repository = spec.image.repository
+    profile, repository = profile_of(spec, offer.gpu, offer.provider), spec.image.repository
     pushed = (one for one in recorded(session) if one.profile == profile.name and one.pinned is not None)
     newest = next((one for one in pushed if repository in (None, split_reference(one.reference)[0])), None)
     return spec if newest is None else _naming(spec, str(newest.pinned))

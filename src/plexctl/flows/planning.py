@@ -89,7 +89,7 @@ def plan(
     if not passed:
         _refuse(considered, wish, day)
     chosen = passed[0]
-    spec = _settled(spec, chosen)
+    spec = _settled(session, spec, chosen)
     mine, models = _own_findings(session, spec, chosen), _model_findings(chosen, spec, force=force)
     findings = [*mine, *models]
     binding = ([] if is_elsewhere else mine) + ([] if force else models)
@@ -210,11 +210,16 @@ def considered_dict(one: Considered, day: date) -> dict[str, object]:
     return {key: shown[key] for key in kept} | {"refused": None if one.refusal is None else one.refusal.reason}
 
 
-def _settled(spec: Spec, chosen: Judged) -> Spec:
-    """Return the spec with what is left to the choice: the provider, and the engine but where its adapter looks."""
+def _settled(session: Session, spec: Spec, chosen: Judged) -> Spec:
+    """Return the spec with what is left to the choice: provider, engine but where its adapter looks, pushed image."""
     provider = chosen.row.provider
     engine = spec.engine or (None if provider in BUILT_IN and chosen.row.gpu is None else PERSONAPLEX)
-    return structs.replace(spec, provider=provider, engine=engine)
+    spec = structs.replace(spec, provider=provider, engine=engine)
+    if not session.has_journal():
+        return spec
+    from plexctl.flows.images import with_pushed_image
+
+    return with_pushed_image(session, spec, chosen.offer)
 
 
 def _own_findings(session: Session, spec: Spec, chosen: Judged) -> list[Finding]:
