@@ -41,7 +41,7 @@ def test_the_launcher_needs_nothing_of_plexctl() -> None:
 
 
 def test_nothing_heavy_is_imported_before_the_pid_is_written() -> None:
-    """At module level `__main__` imports only os and sys, so that a starting gateway can be found at once."""
+    """At module level `__main__` imports only os, signal and sys, so that a starting gateway can be found at once."""
     tree = ast.parse((FOLDER / "__main__.py").read_text())
     names = [alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names]
-    assert names == ["os", "sys"]
+    assert names == ["os", "signal", "sys"]
