@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from tests.cli.process import Plexctl
+from tests.cli.process import Plexctl, plexctl_in
 from tests.cli.schemas import check
 from tests.render.variants import BY_NAME, GOLDEN, SURROUNDINGS, Variant
 
@@ -79,19 +79,21 @@ def test_no_secret_is_in_any_file(plexctl: Plexctl, name: str) -> None:
     }
 
 
+@pytest.fixture(scope="module")
+def local_images(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """Render for this machine, each profile once; return what the images are built from."""
+    with plexctl_in(tmp_path_factory.mktemp("local")) as one:
+        profiles = [variant for variant in BY_NAME.values() if variant.provider == "local" and not variant.toml]
+        return [image_in(rendered(one, variant, variant.name)) for variant in profiles]
+
+
 @pytest.mark.parametrize("name", [one.name for one in BY_NAME.values() if one.provider != "local"])
-def test_the_image_is_the_local_ones(plexctl: Plexctl, name: str) -> None:
+def test_the_image_is_the_local_ones(plexctl: Plexctl, local_images: list[dict[str, str]], name: str) -> None:
     """Everywhere the same files are built: those that `render --provider local` writes for the profile."""
-    variant = BY_NAME[name]
-    image = image_in(rendered(plexctl, variant, "out"))
+    image = image_in(rendered(plexctl, BY_NAME[name], "out"))
     if not image:
         pytest.skip(f"{name} takes an image that was named")
-    locals_own = [
-        image_in(rendered(plexctl, one, one.name))
-        for one in BY_NAME.values()
-        if one.provider == "local" and not one.toml
-    ]
-    assert image in locals_own
+    assert image in local_images
 
 
 def test_every_kept_folder_is_made() -> None:
