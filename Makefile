@@ -8,7 +8,7 @@ DEMO_HOME := $(CURDIR)/.demo
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real lint bench picture clean
+.PHONY: help demo test test-real test-slow lint bench picture clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -38,15 +38,21 @@ lint: $(VENV)/.dev ## Style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-real: $(VENV)/.dev ## Real voice servers, containers, other people's clients
+test-real: $(VENV)/.dev ## Real voice servers, containers, hosts, validators, other people's clients
 	tests/real/install.sh
-	$(PYTEST) -m real
+	$(PYTEST) -m "real and not slow"
+	@echo "left out: tests marked 'slow' (every point where this takes some): make test-slow"
+
+test-slow: $(VENV)/.dev ## What test-real takes a sample of, all of it
+	tests/real/install.sh
+	$(PYTEST) -m "real and slow"
 
 bench: $(VENV)/.dev ## Figures of the documents, each compared in one run
 	$(BIN)/python bench/startup.py
 	$(BIN)/python bench/plan.py
 	$(BIN)/python bench/gateway.py
 	$(BIN)/python bench/probe.py
+	$(BIN)/python bench/weights.py
 
 picture: $(VENV)/.dev ## The README's picture of a real run
 	$(BIN)/python scripts/picture.py docs/deploy.svg
