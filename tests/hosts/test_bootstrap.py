@@ -98,6 +98,7 @@ def test_killed_at_six_points_it_reaches_the_same_end(podman_twice: tuple[Machin
     assert contents(machine) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_changed_settings_restart_what_runs(machine: Machine) -> None:
     """Another access token makes another process; everything else is left as it is."""
     lines_of(machine)
@@ -110,6 +111,7 @@ def test_changed_settings_restart_what_runs(machine: Machine) -> None:
     assert verdict(machine, "http://127.0.0.1:8998", "--token", "another-token") == "talking"
 
 
+@pytest.mark.slow
 def test_a_bare_address_is_served_with_a_pinned_certificate(public_machine: Machine) -> None:
     """Debian's Caddy knows no certificates for addresses: its own one is pinned; what apt brought goes again."""
     machine = public_machine

@@ -72,6 +72,7 @@ def test_by_systemd_it_comes_back_and_ends_when_it_should(python_machine: Machin
     assert shown(machine, "LoadState") == {"LoadState": "not-found"}
 
 
+@pytest.mark.slow
 def test_with_docker_it_is_built_run_and_removed(docker_machine: Machine) -> None:
     """Docker is found and used: on the loopback only, as the host's own user, values in no command line."""
     machine = docker_machine

@@ -46,6 +46,7 @@ def test_the_engines_pins_resolve_and_are_whole(profile: Profile) -> None:
     assert resolved(profile, text_of(pins)) == pins
 
 
+@pytest.mark.slow
 @EVERY_TORCH
 def test_the_default_torch_brings_the_profiles_cuda(profile: Profile) -> None:
     """Asked for the named packages only, a resolver adds the others that are pinned, and the CUDA that is promised."""
@@ -58,6 +59,7 @@ def test_the_default_torch_brings_the_profiles_cuda(profile: Profile) -> None:
     assert runtime.startswith(f"{profile.cuda}.")
 
 
+@pytest.mark.slow
 def test_upstreams_own_torch_is_that_of_cu121() -> None:
     """With upstream's bound of torch a resolver takes the cu121 profile's, as upstream's users get it."""
     profile = PROFILES["cu121"]

@@ -21,7 +21,7 @@ from plexctl.secret import Secret
 from plexctl.spec import Image, Local, Spec
 from plexctl_providers.local.adapter import LocalProvider
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 journal = conftest.journal
 ref = test_logs.ref

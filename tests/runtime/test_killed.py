@@ -19,6 +19,12 @@ POINTS = {
 """The request at which it is killed, what there is then of networks and containers, and what `status` says in time."""
 
 
+SAMPLE = ("network made, no container", "started, nobody told")
+EVERY_POINT = pytest.mark.parametrize(
+    "point", [point if point in SAMPLE else pytest.param(point, marks=pytest.mark.slow) for point in POINTS]
+)
+
+
 def kill_at(here: Here, proxy: Proxy, point: str) -> None:
     """SIGKILL to a deploy at a point; check what is at the engine, and what is said of it."""
     pattern, action, networks, containers, state = POINTS[point]
@@ -31,7 +37,7 @@ def kill_at(here: Here, proxy: Proxy, point: str) -> None:
     until(lambda: here.state() == state, f"the state {state}")
 
 
-@pytest.mark.parametrize("point", POINTS)
+@EVERY_POINT
 def test_a_killed_deploy_is_finished_by_the_next(here: Here, proxy: Proxy, point: str) -> None:
     """`deploy` again ends with one container and one network, ready; `destroy` leaves nothing."""
     kill_at(here, proxy, point)
@@ -44,7 +50,7 @@ def test_a_killed_deploy_is_finished_by_the_next(here: Here, proxy: Proxy, point
     here.is_clean()
 
 
-@pytest.mark.parametrize("point", POINTS)
+@EVERY_POINT
 def test_a_killed_deploy_is_removed_by_destroy(here: Here, proxy: Proxy, point: str) -> None:
     """`destroy` right away leaves nothing either."""
     kill_at(here, proxy, point)

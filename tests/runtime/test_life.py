@@ -99,6 +99,7 @@ def test_it_ends_by_itself(here: Here) -> None:
     assert here.inspect()["Id"] != made, "a container's settings, its end among them, cannot be changed"
 
 
+@pytest.mark.slow
 def test_another_runtime_replaces_it(here: Here) -> None:
     """From container to process and back: what ran before is gone, and each is found again by what it is."""
     assert here.deploy().rc == 0
@@ -139,6 +140,7 @@ def test_what_is_shared_is_kept_and_named(here: Here) -> None:
     assert here.run("destroy", "voice", "--yes").data["kept"] == []
 
 
+@pytest.mark.slow
 def test_what_somebody_did_to_it_is_seen_and_mended(here: Here) -> None:
     """Killed, paused or removed behind plexctl's back, it is not said to be well; `start` brings it back."""
     assert here.deploy().rc == 0
