@@ -214,4 +214,4 @@ def test_a_lifetime_says_who_ends_the_pod() -> None:
     """REST v2 knows no lifetime: the gateway's end is not the pod's."""
     (found,) = [one for one in check(Spec(limits=Limits(ttl_s=3600)), OFFER) if one.check == "lifetime"]
     assert "the gateway ends after 3600 s" in found.message
-    assert found.fix == "`plexctl gc --expired` ends what is left"
+    assert found.fix == "`plexctl destroy` ends what is left"

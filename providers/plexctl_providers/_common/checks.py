@@ -27,3 +27,11 @@ def _port(spec: Spec) -> list[Finding]:
         return []
     words = f"gateway.port {spec.gateway.port} is for this machine: elsewhere the image listens on {PORT}"
     return [Finding("port", Level.WARN, words, "leave gateway.port out")]
+
+
+def check_ttl(spec: Spec, what: str) -> list[Finding]:
+    """Say that the end of a deployment's time ends the gateway and leaves `what`, where that costs nothing idle."""
+    if spec.limits.ttl_s is None:
+        return []
+    words = f"when its time is over the gateway ends, but the {what} stays: without callers it costs nothing"
+    return [Finding("ttl", Level.WARN, words, "`plexctl destroy` removes it")]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from plexctl.errors import PreflightError
-from plexctl.images import PORT
 from plexctl.model import Finding, Level, Offer
 from plexctl.spec import Spec
-from plexctl_providers._common.checks import check_remote
+from plexctl_providers._common.checks import check_remote, check_ttl
 from plexctl_providers._common.offers import check_image, profile_for
 from plexctl_providers._common.placeholders import ID, placeholder
 from plexctl_providers._common.settings import ECHO, choose_engine, label
@@ -196,14 +195,8 @@ def _access(spec: Spec) -> list[Finding]:
 
 
 def _not_used(spec: Spec) -> list[Finding]:
-    found = []
+    found = check_ttl(spec, "service")
     if spec.gateway.idle_timeout_s is not None:
         words = "gateway.idle_timeout_s is not used: Cloud Run ends idle instances after about 15 minutes"
         found.append(Finding("idle-timeout", Level.WARN, words, "cloudrun.min_instances = 0 lets all of them go"))
-    if spec.gateway.port not in (None, PORT):
-        words = f"gateway.port {spec.gateway.port} is not used: callers come in at 443, the container listens on {PORT}"
-        found.append(Finding("port", Level.WARN, words, "leave gateway.port unset"))
-    if spec.limits.ttl_s is not None:
-        words = "when its time is over the gateway ends, but the service stays: without callers it costs nothing"
-        found.append(Finding("ttl", Level.WARN, words, "`plexctl gc` and `plexctl destroy` remove it"))
     return found

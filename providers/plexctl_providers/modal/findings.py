@@ -6,10 +6,9 @@ import re
 
 from plexctl.errors import PreflightError
 from plexctl.gpus import PERSONAPLEX_7B, Fit, budget, fit, image_profile, matching
-from plexctl.images import PORT
 from plexctl.model import Finding, Level, Offer
 from plexctl.spec import Spec
-from plexctl_providers._common.checks import check_remote
+from plexctl_providers._common.checks import check_remote, check_ttl
 from plexctl_providers._common.offers import check_image, profile_for
 from plexctl_providers._common.settings import ECHO, choose_engine
 from plexctl_providers.modal.launch import gpus, session_s
@@ -105,14 +104,8 @@ def _scaling(spec: Spec) -> list[Finding]:
 
 
 def _not_used(spec: Spec) -> list[Finding]:
-    found = []
+    found = check_ttl(spec, "app")
     if spec.gateway.idle_timeout_s is not None:
         words = "gateway.idle_timeout_s is not used: Modal ends idle containers after modal.scaledown_window_s"
         found.append(Finding("idle-timeout", Level.WARN, words, "set modal.scaledown_window_s"))
-    if spec.gateway.port not in (None, PORT):
-        words = f"gateway.port {spec.gateway.port} is not used: callers come in at 443, the container listens on {PORT}"
-        found.append(Finding("port", Level.WARN, words, "leave gateway.port unset"))
-    if spec.limits.ttl_s is not None:
-        words = "when its time is over the gateway ends, but the app stays: without callers it costs nothing"
-        found.append(Finding("ttl", Level.WARN, words, "`plexctl gc` and `plexctl destroy` remove it"))
     return found

@@ -115,4 +115,4 @@ def _lifetime(spec: Spec) -> Finding:
         f"REST v2 has no lifetime (`terminateAfter` is unverified there): the gateway ends after {spec.limits.ttl_s:g} "
         "s; whether the pod's own key may then end the pod is unverified"
     )
-    return Finding("lifetime", Level.WARN, words, "`plexctl gc --expired` ends what is left")
+    return Finding("lifetime", Level.WARN, words, "`plexctl destroy` ends what is left")

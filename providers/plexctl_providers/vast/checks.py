@@ -71,4 +71,4 @@ def _lifetime(spec: Spec) -> Finding:
         f"Vast has no lifetime: the gateway ends after {spec.limits.ttl_s:g} s. The instance's own key may end the "
         "instance, which is unverified"
     )
-    return Finding("lifetime", Level.WARN, words, "`plexctl gc --expired` ends what is left")
+    return Finding("lifetime", Level.WARN, words, "`plexctl destroy` ends what is left")
