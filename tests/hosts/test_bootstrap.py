@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from tests.hosts.machine import Machine
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
+_ENGINE_S = 60.0
 OURS = ("/opt/plexctl", "/etc/plexctl", "/var/lib/plexctl")
 WHOLE = ("/bin", "/boot", "/etc", "/home", "/lib", "/opt", "/root", "/sbin", "/srv", "/usr", "/var")
 CHANGES_ANYWAY = (
@@ -49,10 +51,14 @@ def environment_of(listing: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def verdict(machine: Machine, *argv: str) -> str:
-    """Return what the real CLI's probe says of the gateway."""
-    done = machine.plexctl("probe", *argv, "--seconds", "2s", "--json")
+    """Return what the real CLI's probe says of the gateway, once its engine is ready: the bootstrap waits for less."""
+    deadline = time.monotonic() + _ENGINE_S
+    found = "loading"
+    while found == "loading":
+        done = machine.plexctl("probe", *argv, "--seconds", "2s", "--json")
+        found = json.loads(done.stdout)["data"]["verdict"]
+        assert time.monotonic() < deadline, done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
-    found: str = json.loads(done.stdout)["data"]["verdict"]
     return found
 
 
