@@ -14,9 +14,6 @@ from typing import Any
 import pytest
 from tests.cli.process import Plexctl, plexctl_in
 
-DEPLOYING = {"cli", "contract", "crash", "gateway", "licence", "local", "packaging", "probe", "runtime", "weights"}
-"""Folders whose tests deploy here, listen at ports of their own choice, or look at how long things take."""
-
 _REAL = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex", "sendto")}
 _REAL_LOOKUP = socket.getaddrinfo
 _is_live = False
@@ -31,16 +28,6 @@ def pytest_configure() -> None:
     for name in _REAL:
         setattr(socket.socket, name, _confined(name))
     socket.getaddrinfo = _lookup
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that deploy to this machine one after the other, where several processes share the work.
-
-    A deployment that starts again comes back on its port, unless another one has taken it meanwhile.
-    """
-    for item in items:
-        if DEPLOYING & set(item.path.relative_to(Path(__file__).parent).parts):
-            item.add_marker(pytest.mark.xdist_group("ports"))
 
 
 @pytest.fixture(autouse=True)
