@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ class Call:
 
 
 @dataclass
-class Market:
+class Market(ABC):
     """What exists there, what went wrong when asked for, and every call; `make` is the path that creates."""
 
     calls: list[Call] = field(default_factory=list)
@@ -53,17 +54,17 @@ class Market:
         """Return the bodies of all creates."""
         return [call.body for call in self.calls if self.creates(call)]
 
+    @abstractmethod
     def creates(self, call: Call) -> bool:
         """Tell whether a call is a create."""
-        raise NotImplementedError
 
     def listing(self) -> int:
         """Return the status of this list."""
         return self.listings.pop(0) if self.listings else 200
 
+    @abstractmethod
     def answer(self, call: Call) -> Answer:
         """Return status and body for a call."""
-        raise NotImplementedError
 
 
 class RunPodMarket(Market):
