@@ -7,11 +7,12 @@ The core owns all waiting, retrying, failover and probing; an adapter asks or te
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
-from plexctl.model import Deployment, Endpoint, Finding, LogLine, Need, Offer, Plan, Ref, Resource, Status
+from plexctl.model import Deployment, Endpoint, Finding, LogLine, Need, Offer, Plan, Ref, Removal, Status, Usage
 from plexctl.secret import Secret
 from plexctl.spec import Spec
 
@@ -29,6 +30,17 @@ class Capabilities:
     ends_itself: bool = False
     """A deployment whose lifetime is over ends without plexctl."""
     spot: bool = False
+    runs_without_gpu: bool = False
+    """The echo engine deploys without a GPU, for cents."""
+    updates_in_place: bool = False
+    """`apply` brings what exists to a plan that differs by the least change, instead of a destroy and a create."""
+    scaling: tuple[str, str] | None = None
+    """The spec's keys for the fewest and the most replicas, such as `modal.min_containers`."""
+
+
+def _silent(text: str) -> None:
+    """Tell nobody."""
+    del text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +55,10 @@ class Context:
     """Values for the names in `Plan.secrets`."""
     now: Callable[[], float]
     """Seconds since the epoch."""
+    progress: Callable[[str], None] = _silent
+    """Tell the user how far something is that takes long inside one call: an image that is built, weights fetched."""
+    renews_secrets: bool = False
+    """Send the secrets again although nothing else changed: where a store cannot be read, nobody can compare."""
 
 
 class DeploymentJournal(Protocol):
@@ -108,11 +124,31 @@ class Provider(Protocol):
         """Make the plan real and return without waiting for readiness.
 
         Journals the intent, creates, journals the id at once. What the journal already holds is adopted or
-        brought back, never created twice.
+        brought back, never created twice; what is there as planned gets no call that changes anything. What other
+        deployments share is journaled as well: a destroy tells that it was kept.
         """
 
     def stop(self, ref: Ref) -> None:
         """End what costs while it runs; read back. Stopped or missing already is success."""
 
-    def destroy(self, ref: Ref) -> list[Resource]:
-        """Remove every resource; read back; return what was removed. Missing already is success."""
+    def destroy(self, ref: Ref, *, everything: bool = False) -> Removal:
+        """Remove the deployment; read back; return what was removed and what was kept. Missing already is success.
+
+        With `everything`, what a next deploy would use again (images, secrets) goes too, unless others use it.
+        """
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An adapter whose provider scales by itself, so that its age and price do not say what a deployment costs."""
+
+    def usage(self, ref: Ref, since: float) -> Usage:
+        """Say what is up now, and what was billed since then, without starting anything."""
+
+
+@runtime_checkable
+class Serving(Protocol):
+    """An adapter that can deploy for as long as this process runs, to try things out (`deploy --dev`)."""
+
+    def serve(self, plan: Plan, journal: DeploymentJournal) -> AbstractContextManager[Deployment]:
+        """Make the plan real until the context ends, also by this process's death."""

@@ -89,7 +89,8 @@ class Step:
 class Plan:
     """The ordered steps that make a spec real with one offer; byte-identical for identical input.
 
-    `secrets` names the values that must be supplied when it is applied; the values are never part of a plan.
+    `secrets` names the values that must be supplied when it is applied; the values are never part of a plan. `place`
+    is where its resources live (account's environment, project and region): in another place it is another set of them.
     """
 
     provider: str
@@ -98,6 +99,7 @@ class Plan:
     steps: tuple[Step, ...]
     resources: tuple[PlannedResource, ...]
     secrets: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,36 @@ class Status:
     state: State
     endpoint: Endpoint | None = None
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is up of a deployment that scales by itself, and what it has cost; None is what nobody can tell."""
+
+    replicas: int | None
+    """Containers or instances that are up now, and bill."""
+    cost_usd: float | None
+    """Billed since the moment asked for, as far as the provider tells."""
+    source: str
+    """Where both were read, or why they were not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a destroy left on purpose."""
+
+    kind: str
+    name: str
+    why: str
+    """Whose it is too, or what it is kept for; and what it costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a destroy read back as gone, and what it left."""
+
+    removed: tuple[Resource, ...] = ()
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ class State(StrEnum):
     """The gateway answers; no engine is ready."""
     READY = "ready"
     """At least one engine takes callers."""
+    IDLE = "idle"
+    """Scaled to zero: nothing of it runs or bills for being up; the next caller starts it."""
     DRAINING = "draining"
     """Ending; conversations under way may finish, new ones are refused."""
     STOPPED = "stopped"

@@ -236,7 +236,7 @@ DATA: dict[str, Schema] = {
             id=TEXT,
             changed=FLAG,
             removed=rows(record(kind=TEXT, name=TEXT, id=TEXT_OR_NULL)),
-            kept=rows(record(subject=TEXT, detail=TEXT)),
+            kept=rows(record(kind=TEXT, name=TEXT, why=TEXT)),
         ),
         NOT_DONE,
     ),

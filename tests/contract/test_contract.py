@@ -113,7 +113,7 @@ def test_what_does_not_exist_is_missing_and_can_be_ended(world: World) -> None:
     ref = Ref(provider.name, "voice", "abc234")
     assert provider.status(ref).state is State.MISSING
     provider.stop(ref)
-    assert provider.destroy(ref) == []
+    assert provider.destroy(ref).removed == ()
 
 
 def test_stop_is_verified_and_may_be_repeated(world: World, journal: Journal) -> None:
@@ -134,11 +134,11 @@ def test_destroy_is_verified_and_may_be_repeated(world: World, journal: Journal)
     """When destroy returns, nothing is left to find; it tells what it removed, and the second time nothing."""
     entry = begin(world, journal)
     ref = bring_up(world, entry).ref
-    assert world.provider().destroy(ref) == list(ref.resources)
+    assert world.provider().destroy(ref).removed == ref.resources
     assert world.running(ref) == 0
     assert world.provider().find(None) == []
     assert world.provider().status(ref).state is State.MISSING
-    assert world.provider().destroy(ref) == []
+    assert world.provider().destroy(ref).removed == ()
 
 
 def test_an_accident_is_seen_and_mended(world: World, journal: Journal) -> None:

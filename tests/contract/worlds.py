@@ -17,6 +17,7 @@ from uuid import uuid4
 from tests.cli.process import NO_ENGINE
 
 from plexctl.contract import Context, Provider
+from plexctl.errors import PlexError
 from plexctl.model import Ref
 from plexctl.secret import Secret
 from plexctl.spec import Spec
@@ -24,6 +25,16 @@ from plexctl_providers.local.adapter import LocalProvider
 
 _LIMIT_S = 30.0
 _PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which a provider fails from now on, and what plexctl must make of it when it deploys."""
+
+    begin: Callable[[], None]
+    error: type[PlexError]
+    says: str
+    """Words that the message or its hint must have."""
 
 
 class World(Protocol):
@@ -48,6 +59,24 @@ class World(Protocol):
 
     def expected_places(self, ref: Ref) -> list[str]:
         """Return the places where the secret must be, and may be."""
+
+    def mutations(self) -> list[str]:
+        """Return every call so far that made, changed or removed something at the provider, oldest first, as text."""
+
+    def exists(self) -> list[tuple[str, str]]:
+        """Return (kind, name) of everything at the provider that plexctl may have made, in the plan's words, sorted."""
+
+    def lose_the_next_answer(self) -> None:
+        """Let the next call that makes something take effect, and its answer get lost."""
+
+    def keep_the_next_deleted(self) -> None:
+        """Let the next delete be answered as done, and what it named go on existing."""
+
+    def faults(self) -> Mapping[str, Fault]:
+        """Return the provider's ways to fail, by name."""
+
+    def native_states(self) -> Mapping[str, Callable[[], None]]:
+        """Return each state that the provider documents, with what brings the deployment `voice` into it."""
 
     def close(self) -> None:
         """Remove whatever a test left."""
@@ -103,6 +132,29 @@ class LocalWorld:
         """Only the gateway's environment: the engine has no business with callers' tokens."""
         del ref
         return ["environ of gateway"]
+
+    def mutations(self) -> list[str]:
+        """There is no API: what was started is told by what runs."""
+        return [f"start {pid}" for pid in sorted(self._ours())]
+
+    def exists(self) -> list[tuple[str, str]]:
+        """Look into plexctl's own folder."""
+        folder = self.home / "local"
+        return sorted(("process", path.name) for path in folder.iterdir()) if folder.is_dir() else []
+
+    def lose_the_next_answer(self) -> None:
+        """Do nothing: a process that was started is there, and no answer can get lost."""
+
+    def keep_the_next_deleted(self) -> None:
+        """Do nothing: no process outlives SIGKILL."""
+
+    def faults(self) -> Mapping[str, Fault]:
+        """Return none: what a machine refuses is in tests/crash and tests/unit/local."""
+        return {}
+
+    def native_states(self) -> Mapping[str, Callable[[], None]]:
+        """Return none: a process runs or does not."""
+        return {}
 
     def close(self) -> None:
         """SIGKILL to what is left."""

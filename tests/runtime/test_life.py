@@ -133,9 +133,11 @@ def test_what_is_shared_is_kept_and_named(here: Here) -> None:
     spec = Spec(name="voice", provider="local", engine="personaplex", local=Local(runtime="docker"))
     with open_journal(here.plexctl.home, time.time) as journal:
         journal.begin(Ref("local", "voice", "abc234"), spec, Offer("local", None, 0, None, 0.0, "this machine", None))
+    here.podman("volume", "create", "plexctl-weights")
     (kept,) = here.run("destroy", "voice", "--yes").data["kept"]
-    assert kept["subject"] == "volume plexctl-weights"
-    assert "docker volume rm plexctl-weights" in kept["detail"]
+    assert (kept["kind"], kept["name"]) == ("volume", "plexctl-weights")
+    assert "docker volume rm plexctl-weights" in kept["why"]
+    here.podman("volume", "rm", "plexctl-weights")
     assert here.deploy().rc == 0
     assert here.run("destroy", "voice", "--yes").data["kept"] == []
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from plexctl.contract import Capabilities, Context, DeploymentJournal
-from plexctl.model import Deployment, Finding, LogLine, Need, Offer, Plan, Ref, Resource, Status
+from plexctl.model import Deployment, Finding, LogLine, Need, Offer, Plan, Ref, Removal, Status
 from plexctl.spec import Spec
 from plexctl_providers.local import process, requests
 from plexctl_providers.local.container import ContainerRuntime
@@ -83,9 +83,14 @@ class LocalProvider:
         for runtime in self._runtimes(ref):
             runtime.stop(ref)
 
-    def destroy(self, ref: Ref) -> list[Resource]:
-        """End it and remove everything of it; the volume with the weights stays."""
-        return [one for runtime in self._runtimes(ref) for one in runtime.destroy(ref)]
+    def destroy(self, ref: Ref, *, everything: bool = False) -> Removal:
+        """End it and remove everything of it; weights that deployments share are never its own."""
+        del everything
+        ended = [runtime.destroy(ref) for runtime in self._runtimes(ref)]
+        return Removal(
+            tuple(one for removal in ended for one in removal.removed),
+            tuple(one for removal in ended for one in removal.kept),
+        )
 
     def _runtimes(self, ref: Ref) -> list[Runtime]:
         kinds = {resource.kind for resource in ref.resources}

@@ -9,7 +9,20 @@ from plexctl.contract import Context, DeploymentJournal
 from plexctl.errors import ConflictError, NotFoundError, PlexError
 from plexctl.images.engine import Engine, engine_address, is_on_this_machine
 from plexctl.images.engine_containers import PAUSED, Containers, Found, state_of
-from plexctl.model import MANAGED_BY, Deployment, Endpoint, Finding, Level, LogLine, Offer, Plan, Ref, Resource, Status
+from plexctl.model import (
+    MANAGED_BY,
+    Deployment,
+    Endpoint,
+    Finding,
+    Level,
+    LogLine,
+    Offer,
+    Plan,
+    Ref,
+    Removal,
+    Resource,
+    Status,
+)
 from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, names_in
@@ -110,14 +123,15 @@ class ContainerRuntime:
         with self._containers() as containers:
             containers.stop(ref.label, STOP_GRACE_S)
 
-    def destroy(self, ref: Ref) -> list[Resource]:
-        """Remove container and network, read back, and return those that were there; the weights' volume stays."""
+    def destroy(self, ref: Ref) -> Removal:
+        """Remove container and network, and read back; the weights' volume stays, since deployments share it."""
         with self._containers() as containers:
             there = _resources(containers.network(ref.label), containers.container(ref.label))
             containers.stop(ref.label, STOP_GRACE_S)
             containers.remove_container(ref.label)
             containers.remove_network(ref.label)
-        return list(there)
+            has_volume = containers.volume(requests.WEIGHTS) is not None
+        return Removal(tuple(there), (requests.KEPT_WEIGHTS,) if has_volume else ())
 
     def _start(self, containers: Containers, plan: Plan, journal: DeploymentJournal, values: Mapping[str, str]) -> int:
         """Make the container and start it: on the port asked for, or on the first that nobody has, or takes first."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from plexctl.images import CACHE, PORT
-from plexctl.model import KEEP, MANAGED_BY, Finding, Level, Offer, Plan, PlannedResource, Step
+from plexctl.model import KEEP, MANAGED_BY, Finding, Kept, Level, Offer, Plan, PlannedResource, Step
 from plexctl.secret import Secret
 from plexctl.spec import Spec
 from plexctl_providers._common.offers import check_image, image_of
@@ -25,6 +25,7 @@ NETWORK, CONTAINER, VOLUME = "network", "container", "volume"
 WEIGHTS = "plexctl-weights"
 _FORGET = f"docker volume rm {WEIGHTS}"
 """The same with podman for docker."""
+KEPT_WEIGHTS = Kept("volume", WEIGHTS, f"shared by deployments: `{_FORGET}` removes it")
 HOST_PORT = "PLEXCTL_HOST_PORT"
 """Placeholder of the port on this machine, where none was asked for."""
 RECIPE = "plexctl-recipe"
@@ -40,7 +41,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
     """Lay out the network, the container and, where there are weights, the volume that keeps them."""
     engine = choose_engine(spec, offer)
     volume = (PlannedResource(VOLUME, WEIGHTS, _volume_body()),) if engine == PERSONAPLEX else ()
-    kept = (Step(KEEP, f"volume {WEIGHTS}", f"shared by deployments: `{_FORGET}` removes it"),)
+    kept = (Step(KEEP, f"volume {WEIGHTS}", KEPT_WEIGHTS.why),)
     return Plan(
         provider="local",
         deployment=spec.name,

@@ -21,6 +21,7 @@ from plexctl.model import (
     Offer,
     Plan,
     Ref,
+    Removal,
     Resource,
     Status,
 )
@@ -96,13 +97,13 @@ class ProcessRuntime:
         if not process.end(self._folder(ref), STOP_GRACE_S):
             raise ProviderError(f"processes of {ref.label} do not end", hint="see `ps` for what holds them")
 
-    def destroy(self, ref: Ref) -> list[Resource]:
+    def destroy(self, ref: Ref) -> Removal:
         """Stop it and remove its folder."""
         folder = self._folder(ref)
         existed = folder.exists()
         self.stop(ref)
         process.remove(folder)
-        return [one for one in ref.resources if existed and one.kind == requests.PROCESS]
+        return Removal(tuple(one for one in ref.resources if existed and one.kind == requests.PROCESS))
 
     @property
     def _root(self) -> Path:

@@ -66,8 +66,8 @@ def destroy(
     ended = operate.destroy(session, chosen)
     removed = [{"kind": r.kind, "name": r.name, "id": r.id} for r in ended.removed]
     output.line(f"{chosen} is destroyed: nothing of it is left")
-    for step in ended.kept:
-        output.line(f"  kept: {step.subject}, {step.detail}")
-    kept = [{"subject": step.subject, "detail": step.detail} for step in ended.kept]
+    for one in ended.kept:
+        output.line(f"  kept: {one.kind} {one.name}, {one.why}")
+    kept = [{"kind": one.kind, "name": one.name, "why": one.why} for one in ended.kept]
     data = {"name": chosen, "id": ended.ref.id, "removed": removed, "kept": kept, "changed": True}
     output.document("destroy", data)

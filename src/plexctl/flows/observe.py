@@ -13,8 +13,8 @@ from plexctl.journal import Record, Wanted
 from plexctl.model import Status
 from plexctl.states import State
 
-RUNNING = (State.CREATING, State.LOADING, State.READY, State.DRAINING)
-"""States in which something of a deployment runs."""
+RUNNING = (State.CREATING, State.LOADING, State.READY, State.IDLE, State.DRAINING)
+"""States in which something of a deployment runs, or will for the next caller."""
 ENDED = (State.FAILED, State.STOPPED, State.MISSING)
 """States in which nothing of it answers any more."""
 _ANSWERING = (State.LOADING, State.READY, State.UNKNOWN)

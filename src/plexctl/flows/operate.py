@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plexctl.contract import Provider
 from plexctl.errors import InterruptedByUser, PlexError
 from plexctl.flows.follow import end_of, follow_start, still_of_use
 from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.session import Session, require
 from plexctl.journal import Journal, Record, Wanted
 from plexctl.locks import mutation_lock
-from plexctl.model import KEEP, Ref, Resource, Step
+from plexctl.model import Kept, Ref, Resource
 from plexctl.registry import names
 from plexctl.secret import Secret
 
@@ -24,8 +23,8 @@ class Ended:
     ref: Ref
     changed: bool
     removed: tuple[Resource, ...] = ()
-    kept: tuple[Step, ...] = ()
-    """What the plan said would be left: shared with other deployments."""
+    kept: tuple[Kept, ...] = ()
+    """What was left on purpose."""
 
 
 def stop(session: Session, name: str) -> Ended:
@@ -77,10 +76,9 @@ def destroy(session: Session, name: str) -> Ended:
             return _destroy_found(session, journal, name)
         entry = journal.entry(record.ref.id)
         entry.want(Wanted.GONE)
-        provider = session.provider(record.ref.provider)
-        removed = provider.destroy(record.ref)
+        removal = session.provider(record.ref.provider).destroy(record.ref)
         entry.gone()
-        return Ended(record.ref, changed=bool(removed), removed=tuple(removed), kept=_kept(provider, record))
+        return Ended(record.ref, changed=bool(removal.removed), removed=removal.removed, kept=removal.kept)
 
 
 def find_everywhere(session: Session, name: str | None) -> list[Ref]:
@@ -100,20 +98,13 @@ def known_refs(session: Session, name: str) -> list[Ref]:
     return recorded or find_everywhere(session, name) or [session.record(name).ref]
 
 
-def _kept(provider: Provider, record: Record) -> tuple[Step, ...]:
-    """Return what the plan keeps; nothing where an older record cannot be planned any more."""
-    try:
-        return tuple(step for step in provider.plan(record.spec, record.offer).steps if step.action == KEEP)
-    except PlexError:
-        return ()
-
-
 def _destroy_found(session: Session, journal: Journal, name: str) -> Ended:
     found = find_everywhere(session, name)
     if not found:
         _recorded(journal, name)
-    removed = [resource for ref in found for resource in session.provider(ref.provider).destroy(ref)]
-    return Ended(found[0], changed=True, removed=tuple(removed))
+    removals = [session.provider(ref.provider).destroy(ref) for ref in found]
+    removed = tuple(resource for one in removals for resource in one.removed)
+    return Ended(found[0], changed=True, removed=removed, kept=tuple(kept for one in removals for kept in one.kept))
 
 
 def _recorded(journal: Journal, name: str) -> Record:

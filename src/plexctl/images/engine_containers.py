@@ -31,6 +31,10 @@ class Containers:
         """Return a network by name or id."""
         return _or_none(f"look at the network {name}", lambda: self._api.inspect_network(name))
 
+    def volume(self, name: str) -> Found | None:
+        """Return a volume by name."""
+        return _or_none(f"look at the volume {name}", lambda: self._api.inspect_volume(name))
+
     def labelled(self, key: str, value: str) -> list[Found]:
         """Return all containers with a label, whether they run or not."""
         with engine_errors("list containers"):

@@ -233,6 +233,12 @@ class Entry:
         """Record where callers go."""
         self._journal.write("UPDATE deployments SET endpoint = ? WHERE id = ?", (_text(endpoint), self._id))
 
+    def respec(self, spec: Spec, offer: Offer) -> None:
+        """Record that the deployment is brought to another spec in place."""
+        self._journal.write(
+            "UPDATE deployments SET spec = ?, offer = ? WHERE id = ?", (_text(spec), _text(offer), self._id)
+        )
+
     def expires(self, expires_at: float | None) -> None:
         """Record when a deployment that is started now ends by itself, in seconds since the epoch; None: never."""
         self._journal.write("UPDATE deployments SET expires_at = ? WHERE id = ?", (expires_at, self._id))
