@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -89,10 +90,16 @@ async def test_a_silent_caller_is_dropped() -> None:
         await wire.close()
 
 
-async def test_a_session_limit_ends_it_with_1000() -> None:
-    """Whoever talks longer than allowed hears why it ends."""
+async def test_a_session_limit_is_told_before_it_ends_the_conversation_with_1000() -> None:
+    """Whoever talks too long is told by a metadata message how long is left, and hears why it ends."""
     async with running(PLEXCTL_MAX_SESSION_S="1", PLEXCTL_HEARTBEAT_S="1") as gateway:
         wire = await gateway.wire()
+        await wire.handshake()
+        told = await wire.frame()
+        while told.opcode == 9:
+            told = await wire.frame()
+        assert told.payload[:1] == b"\x04"
+        assert json.loads(told.payload[1:])["type"] == "session_ends"
         close = await wire.until_close()
         assert (close.close_code, close.reason) == (1000, "session limit")
         await wire.close()

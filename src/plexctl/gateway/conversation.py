@@ -7,6 +7,7 @@ for either side: a caller that does not read is dropped, an engine that does not
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -224,5 +225,15 @@ class Conversation:
             return
         if ending is not None:
             self.end(ending.code, ending.reason)
-        elif self._deadlines.wants_ping(now):
+            return
+        if self._deadlines.wants_ping(now):
             self._to_caller(encode_frame(Opcode.PING))
+        left_s = self._deadlines.wants_notice(now)
+        if left_s is not None:
+            self._to_caller(encode_frame(Opcode.BINARY, _notice(left_s)))
+
+
+def _notice(left_s: float) -> bytes:
+    """Return the message that tells a caller of the session limit: metadata, which clients may ignore."""
+    words = {"type": "session_ends", "seconds_left": round(left_s), "reason": "session limit"}
+    return encode(Kind.METADATA, json.dumps(words).encode())

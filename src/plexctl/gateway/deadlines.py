@@ -12,6 +12,8 @@ from plexctl.gateway.settings import Limits
 
 ENGINE_STALL_S = 10.0
 """How long an engine may refuse audio before it counts as stuck."""
+NOTICE_S = 60.0
+"""How long before the session limit a caller is told of it; half the session where that is shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Deadlines:
         self._last_audio = now
         self._pinged: float | None = None
         self._next_ping = now + limits.heartbeat_s
+        self._is_told = False
         self._backlog_since: float | None = None
         self._stalled_since: float | None = None
 
@@ -72,6 +75,17 @@ class Deadlines:
         self._pinged = now
         self._next_ping = now + self._limits.heartbeat_s
         return True
+
+    def wants_notice(self, now: float) -> float | None:
+        """Return the seconds left to a caller who is to be told of the session limit now, and count it as told."""
+        limit_s = self._limits.session_s
+        if limit_s is None or self._is_told or self._talking_since is None:
+            return None
+        left_s = self._started + limit_s - now
+        if left_s > min(NOTICE_S, limit_s / 2):
+            return None
+        self._is_told = True
+        return left_s
 
     def due(self, now: float) -> Ending | None:
         """Return the ending whose time has come."""

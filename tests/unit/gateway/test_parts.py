@@ -110,6 +110,20 @@ def test_deadlines_by_the_clock() -> None:
     assert limited.due(60.0) == Ending(CloseCode.NORMAL, "session limit")
 
 
+def test_the_session_limit_is_told_once_a_minute_before() -> None:
+    """Half way where the session is shorter than two minutes; never before the handshake, nor without a limit."""
+    long = Deadlines(replace(LIMITS, session_s=3540.0), 0.0)
+    assert long.wants_notice(3500.0) is None
+    long.talking(1.0)
+    assert [long.wants_notice(now) for now in (3479.0, 3480.0, 3481.0)] == [None, 60.0, None]
+    short = Deadlines(replace(LIMITS, session_s=10.0), 0.0)
+    short.talking(0.5)
+    assert [short.wants_notice(now) for now in (4.9, 5.0)] == [None, 5.0]
+    unlimited = Deadlines(LIMITS, 0.0)
+    unlimited.talking(1.0)
+    assert unlimited.wants_notice(1e6) is None
+
+
 def test_a_caller_that_does_not_read_is_too_slow_by_bytes_or_by_time() -> None:
     """Either limit ends it; an emptied queue starts the time anew."""
     deadlines = Deadlines(LIMITS, 0.0)
