@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,27 @@ from plexctl.journal import Journal, open_journal
 
 
 @pytest.fixture(params=sorted(WORLDS))
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """Give each adapter's world in turn."""
+def new_world(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], World]]:
+    """Give what makes a world of each adapter in turn; the one before is closed."""
     if not Path("/proc/self/environ").exists():
         pytest.skip("what runs is looked up in /proc")
-    one = WORLDS[request.param](tmp_path / "home")
-    try:
-        yield one
-    finally:
-        one.close()
+    with ExitStack() as stack:
+
+        def make() -> World:
+            stack.close()
+            one = WORLDS[request.param](tmp_path_factory.mktemp("world") / "home")
+            stack.callback(one.close)
+            return one
+
+        yield make
+
+
+@pytest.fixture
+def world(new_world: Callable[[], World]) -> World:
+    """Give a world of each adapter in turn."""
+    return new_world()
 
 
 @pytest.fixture

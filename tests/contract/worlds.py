@@ -14,17 +14,24 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+import pytest
 from tests.cli.process import NO_ENGINE
 
 from plexctl.contract import Context, Provider
 from plexctl.errors import PlexError
-from plexctl.model import Ref
+from plexctl.model import Offer, Ref
 from plexctl.secret import Secret
 from plexctl.spec import Spec
 from plexctl_providers.local.adapter import LocalProvider
 
 _LIMIT_S = 30.0
 _PROC = Path("/proc")
+UNDOCUMENTED = "undocumented"
+"""The name, among a world's native states, of one that the provider has not documented."""
+
+
+def _nothing() -> None:
+    """Leave it as it is."""
 
 
 @dataclass(frozen=True)
@@ -34,22 +41,37 @@ class Fault:
     begin: Callable[[], None]
     error: type[PlexError]
     says: str
-    """Words that the message or its hint must have."""
+    """Words that the message, its hint or its data must have."""
+    end: Callable[[], None] = _nothing
+    """What a user mends before a destroy can work: a refused token. Where a destroy must work all the same: nothing."""
+    spec: Spec | None = None
+    """What is deployed, named `voice`; None: the world's own spec."""
+    offer: Offer | None = None
+    """What it is deployed with; None: the cheapest that fits."""
 
 
 class World(Protocol):
-    """What the contract's tests need of an adapter's surroundings."""
+    """What the contract's tests need of an adapter's surroundings.
+
+    A method that has nothing to do here, since the provider has no such thing, calls `pytest.skip` with the reason.
+    """
 
     home: Path
 
     def provider(self, secrets: Mapping[str, Secret] | None = None) -> Provider:
-        """Return a fresh adapter: nothing is remembered between two of them but what is at the provider."""
+        """Return a fresh adapter: nothing is remembered between two of them but what is at the provider.
+
+        Secrets that every deployment here needs (PLEXCTL_TOKEN, HF_TOKEN) are supplied where none are given.
+        """
 
     def spec(self, name: str, secrets: tuple[str, ...] = ()) -> Spec:
-        """Return the cheapest spec that works here."""
+        """Return a spec for which as much as possible is made here: image, weights, secrets, the service itself."""
 
     def running(self, ref: Ref) -> int:
-        """Count what really runs of a deployment, without asking the adapter: 1 when all is well."""
+        """Count what really is up of a deployment, without asking the adapter.
+
+        1 from `apply` on, also where a provider starts containers only when somebody calls; 0 when it is stopped.
+        """
 
     def kill(self, ref: Ref) -> None:
         """End it behind plexctl's back, as a provider's accident would."""
@@ -61,10 +83,16 @@ class World(Protocol):
         """Return the places where the secret must be, and may be."""
 
     def mutations(self) -> list[str]:
-        """Return every call so far that made, changed or removed something at the provider, oldest first, as text."""
+        """Return what was made, changed or removed at the provider so far, oldest first, each as `verb kind name`.
+
+        Kinds are the plan's. What the provider's client sends as several requests for one thing counts once.
+        """
 
     def exists(self) -> list[tuple[str, str]]:
-        """Return (kind, name) of everything at the provider that plexctl may have made, in the plan's words, sorted."""
+        """Return (kind, name) of everything at the provider that plexctl may have made, in the plan's words, sorted.
+
+        Two things of one kind and name are two entries.
+        """
 
     def lose_the_next_answer(self) -> None:
         """Let the next call that makes something take effect, and its answer get lost."""
@@ -73,10 +101,13 @@ class World(Protocol):
         """Let the next delete be answered as done, and what it named go on existing."""
 
     def faults(self) -> Mapping[str, Fault]:
-        """Return the provider's ways to fail, by name."""
+        """Return the provider's ways to fail, by name; each is tried in a world of its own."""
 
     def native_states(self) -> Mapping[str, Callable[[], None]]:
-        """Return each state that the provider documents, with what brings the deployment `voice` into it."""
+        """Return each state that the provider documents, with what brings the deployment `voice` into it.
+
+        They are brought about one after the other, on one deployment. `UNDOCUMENTED` is one that nobody documents.
+        """
 
     def close(self) -> None:
         """Remove whatever a test left."""
@@ -135,7 +166,7 @@ class LocalWorld:
 
     def mutations(self) -> list[str]:
         """There is no API: what was started is told by what runs."""
-        return [f"start {pid}" for pid in sorted(self._ours())]
+        return [f"start process {pid}" for pid in sorted(self._ours()) if self._role(pid) == "gateway"]
 
     def exists(self) -> list[tuple[str, str]]:
         """Look into plexctl's own folder."""
@@ -143,18 +174,20 @@ class LocalWorld:
         return sorted(("process", path.name) for path in folder.iterdir()) if folder.is_dir() else []
 
     def lose_the_next_answer(self) -> None:
-        """Do nothing: a process that was started is there, and no answer can get lost."""
+        """Skip: there is no answer."""
+        pytest.skip("a process that was started is there: no answer can get lost")
 
     def keep_the_next_deleted(self) -> None:
-        """Do nothing: no process outlives SIGKILL."""
+        """Skip: there is no such delete."""
+        pytest.skip("no process outlives SIGKILL")
 
     def faults(self) -> Mapping[str, Fault]:
-        """Return none: what a machine refuses is in tests/crash and tests/unit/local."""
-        return {}
+        """Skip: what a machine refuses is elsewhere."""
+        pytest.skip("what a machine refuses is in tests/crash and tests/unit/local")
 
     def native_states(self) -> Mapping[str, Callable[[], None]]:
-        """Return none: a process runs or does not."""
-        return {}
+        """Skip: a process has no states but two."""
+        pytest.skip("a process runs or does not")
 
     def close(self) -> None:
         """SIGKILL to what is left."""

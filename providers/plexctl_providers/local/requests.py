@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.secret import Secret
 from plexctl.spec import Spec
-from plexctl_providers._common.settings import ECHO, choose_engine, gateway_settings
+from plexctl_providers._common.settings import ECHO, choose_engine, gateway_settings, label
 from plexctl_providers.local import container_requests
 from plexctl_providers.local.settings import HOST, check_echo, revealed, where_from
 
@@ -53,7 +53,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
             Step("start", "gateway", "a detached process in its own session"),
             Step("start", "engine", environment["PLEXCTL_ENGINE"]),
         ),
-        resources=(PlannedResource(PROCESS, spec.name, body),),
+        resources=(PlannedResource(PROCESS, label(spec), body),),
         secrets=spec.secrets,
     )
 

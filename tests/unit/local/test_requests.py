@@ -100,7 +100,7 @@ def test_a_plan_is_these_steps_and_this_process() -> None:
             Step("start", "gateway", "a detached process in its own session"),
             Step("start", "engine", "personaplex"),
         ),
-        resources=(PlannedResource("process", "voice", body),),
+        resources=(PlannedResource("process", "plexctl-voice-${PLEXCTL_ID}", body),),
         secrets=("HF_TOKEN", "PLEXCTL_TOKEN"),
     )
 
