@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import threading
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from tests.contract.steps import begin, bring_up
 from tests.contract.worlds import World, until
 
 from plexctl.journal import Journal
-from plexctl.model import LogLine, Ref
+from plexctl.model import Endpoint, LogLine, Ref
+
+_DIRECT = build_opener(ProxyHandler({}))
 
 
 @pytest.fixture
 def ref(world: World, journal: Journal) -> Ref:
-    """Bring up a deployment whose engine is ready, so that its log is at rest."""
+    """Bring up a deployment whose engine is ready, so that its log is at rest; a call wakes one that is asleep."""
     entry = begin(world, journal)
-    bring_up(world, entry)
+    endpoint = bring_up(world, entry).endpoint
+    until(lambda: is_ready(endpoint), "a gateway that answers")
     until(lambda: any("is ready" in line.text for line in lines(world, entry.ref)), "a ready engine")
     return entry.ref
+
+
+def is_ready(endpoint: Endpoint | None) -> bool:
+    """Ask the gateway."""
+    assert endpoint is not None
+    try:
+        with _DIRECT.open(f"{endpoint.url}/health", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except (URLError, ConnectionError, TimeoutError):
+        return False
 
 
 def lines(world: World, ref: Ref, since: float | None = None, tail: int | None = None) -> list[LogLine]:

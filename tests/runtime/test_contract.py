@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from tests.cli.process import argv_of, every_pid
 from tests.containers.rig import Podman
-from tests.contract import conftest, test_contract, test_logs
+from tests.contract import conftest, test_changes, test_contract, test_crashes, test_faults, test_leftovers, test_logs
 from tests.contract.worlds import Fault, World
 
 from plexctl.contract import Context, Provider
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 journal = conftest.journal
 world = conftest.world
 ref = test_logs.ref
-for _module in (test_contract, test_logs):
+for _module in (test_contract, test_changes, test_crashes, test_faults, test_leftovers, test_logs):
     globals().update({name: test for name, test in vars(_module).items() if name.startswith("test_")})
 
 
