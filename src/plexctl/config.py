@@ -161,6 +161,9 @@ def _secret_value(name: str, environ: Mapping[str, str], file: Path | None) -> S
     if file is not None:
         return read_secret_file(file)
     value = environ.get(name)
+    if not value and name == TOKEN_VARIABLE:
+        words = "callers elsewhere need an access token, and none is set"
+        raise ConfigurationError(words, hint=f"export {name}=$(openssl rand -hex 24), or pass --token-file FILE")
     if not value:
         raise ConfigurationError(f"the secret {name} is not set", hint=f"export {name}, or pass --secret {name}=@FILE")
     return Secret(value)

@@ -30,6 +30,8 @@ PURE: dict[str, str] = {
     "ovh": "plexctl_providers.ovh",
 }
 """Name to the package whose modules `requests` and `files` are the adapter's pure half."""
+OWN_HARDWARE = ("local", "ssh")
+"""Providers that run on hardware of the user's own: nobody sells it, so that there is nothing to choose."""
 
 
 def names() -> list[str]:

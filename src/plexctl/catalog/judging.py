@@ -38,6 +38,8 @@ class Kind(StrEnum):
     """It is not what was asked for."""
     NEVER = "never"
     """It could never have worked."""
+    REGION = "region"
+    """It is not sold in the region asked for."""
     STOCK = "stock"
     """There is none right now."""
 
@@ -162,14 +164,13 @@ def refusal(judged: Judged, wish: Wish) -> Refusal | None:
     """Return why an offer is not what was asked for or could not be had; None when it can."""
     row, found = judged.row, judged.assessment
     if found is None:
-        return _unseen(wish)
+        return _unseen(wish) if row.count else (_without_gpu(wish) or _elsewhere(row, wish) or _too_dear(judged, wish))
     if not meant_by(found.gpu, wish):
         return Refusal(Kind.WISH, f"is not {wish.gpu_words}")
     if wish.min_vram_gib is not None and found.gpu.vram_gib < wish.min_vram_gib:
         return Refusal(Kind.WISH, f"has {found.gpu.vram_gib:g} GB, less than {wish.min_vram_gib:g}")
-    if wish.region is not None and wish.region not in row.regions:
-        where = ", ".join(row.regions) or "no region that is known here"
-        return Refusal(Kind.WISH, f"is not in {wish.region}: {where}")
+    if (elsewhere := _elsewhere(row, wish)) is not None:
+        return elsewhere
     if wish.real_time and found.prediction.pace not in _KEEPS_UP:
         return Refusal(Kind.WISH, f"real time: {found.prediction.pace.words}")
     return _too_dear(judged, wish) or (Refusal(Kind.STOCK, "none in stock") if row.stock == "none" else None)
@@ -196,6 +197,19 @@ def _unseen(wish: Wish) -> Refusal | None:
         return Refusal(Kind.WISH, f"is not in {wish.region}: it is wherever you have it")
     asks_nothing = wish.gpus is None and wish.min_vram_gib is None and not wish.real_time
     return None if asks_nothing else Refusal(Kind.WISH, "which GPU it has is not known here")
+
+
+def _elsewhere(row: Row, wish: Wish) -> Refusal | None:
+    if wish.region is None or wish.region in row.regions:
+        return None
+    where = ", ".join(row.regions) or "no region that is known here"
+    return Refusal(Kind.REGION, f"is not in {wish.region}: {where}")
+
+
+def _without_gpu(wish: Wish) -> Refusal | None:
+    if wish.gpus is None and wish.min_vram_gib is None:
+        return None
+    return Refusal(Kind.WISH, "runs the echo engine without a GPU")
 
 
 def _too_dear(judged: Judged, wish: Wish) -> Refusal | None:

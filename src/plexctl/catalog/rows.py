@@ -34,8 +34,8 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_de
 
     provider: Text
     gpu: Text | None
-    """A name that `plexctl.gpus` knows; None for hardware of the user's own."""
-    count: Annotated[int, Meta(ge=1, le=64)] = 1
+    """A name that `plexctl.gpus` knows; None for hardware of the user's own, and for none at all (`count` 0)."""
+    count: Annotated[int, Meta(ge=0, le=64)] = 1
     regions: tuple[Text, ...] = ()
     """Where it is sold, when it is tied to regions."""
     price: Price | None
@@ -48,6 +48,13 @@ class Row(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_de
     is_verified: bool = False
     """True when it came from the provider itself."""
     note: Text | None = None
+
+    @property
+    def what(self) -> str:
+        """What is sold, in words."""
+        if self.gpu is None:
+            return "own hardware" if self.count else "no GPU, for cents"
+        return f"{self.count} x {self.gpu}" if self.count > 1 else self.gpu
 
     def offer(self, region: str | None, price_usd_per_hour: float | None) -> Offer:
         """Return it as the offer that a plan is laid out for."""

@@ -34,6 +34,11 @@ class Wish:
     real_time: bool = False
     """Only what keeps real time, surely or likely."""
 
+    @property
+    def asks_of_gpu(self) -> bool:
+        """Whether it matters which GPU it is, or where."""
+        return self.gpus is not None or self.region is not None or self.min_vram_gib is not None or self.real_time
+
 
 def providers_of(text: str | None) -> tuple[str, ...]:
     """Return the providers in `modal,runpod`; all for `auto` and for nothing. Raises ConfigurationError."""

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from plexctl import config
+from plexctl.catalog.wishes import AUTO
+from plexctl.cli.deploying import confirm_price, show_deployed, show_plan
 from plexctl.cli.options import ConfigFile, DryRun, EnvFiles, HubTokenFile, Json, Secrets, TokenFile, Yes, seconds
 from plexctl.cli.sessions import open_session, with_hub_token
+from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
 from plexctl.errors import UsageError
 from plexctl.flows import deploy as flow
+from plexctl.flows.bringing import Acting
+from plexctl.flows.preparing import Order, prepare
 from plexctl.model import Level
 from plexctl.output import Output
 from plexctl.spec import Spec
 
+_CLOUD_RUN = "cloudrun"
+
 
 def deploy(  # noqa: PLR0913 - a command's signature is its flags
     provider: Annotated[str | None, typer.Option("--provider", "-p", help="Where to run.")] = None,
+    gpu: GpuFlag = None,
+    region: Region = None,
+    max_price: MaxPrice = None,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the deployment.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="personaplex or echo.")] = None,
     config_file: ConfigFile = None,
@@ -43,6 +54,13 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     token_file: TokenFile = None,
     hf_token_file: HubTokenFile = None,
     env_file: EnvFiles = None,
+    renew_secrets: Annotated[  # noqa: FBT002
+        bool, typer.Option("--renew-secrets", help="Send the secrets again, though nothing else changed.")
+    ] = False,
+    private: Annotated[  # noqa: FBT002
+        bool, typer.Option("--private", help="With cloudrun: let Google check callers as well.")
+    ] = False,
+    force: Force = False,  # noqa: FBT002
     probe: Annotated[bool, typer.Option("--probe/--no-probe", help="Listen to it at the end.")] = True,  # noqa: FBT002
     yes: Yes = False,  # noqa: FBT002
     dry_run: DryRun = False,  # noqa: FBT002
@@ -69,73 +87,37 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
         "gateway.max_session_s": seconds(max_session, "--max-session"),
         "limits.ttl_s": seconds(ttl, "--ttl"),
         "limits.start_timeout_s": seconds(timeout, "--timeout"),
+        "cloudrun.private": private or None,
         "env": config.key_values(env, "--env") if env else None,
     }
     spec = config.load_spec(session.environ, flags, config_file)
-    if spec.provider is None:
-        raise UsageError("where to? No provider is named", hint="pass --provider local, or set it in plexctl.toml")
+    _check_target(spec, private=private)
+    wish = wish_of((str(spec.provider),), gpu, region, max_price)
     sources = config.secret_sources(secret or [])
     session, hub_token = with_hub_token(session, spec, sources, hf_token_file, env_file)
     spec = config.with_implied_secrets(spec, session.environ, sources)
     values = config.secret_values(spec.secrets, session.environ, sources)
-    prepared = flow.prepare(session, spec, values, hub_token)
+    prepared = prepare(session, Order(spec, wish, hub_token, force))
     for finding in prepared.findings:
         if finding.level is not Level.OK:
             output.note(f"{finding.level}: {finding.message}")
     if dry_run:
-        _show_plan(output, prepared)
+        show_plan(output, prepared)
         return
-    _confirm_price(output, prepared, yes=yes)
-    deployed = flow.deploy(session, prepared, lambda question: output.confirm(question, yes=yes), probe=probe)
-    _show(output, spec, deployed, session.now())
+    values |= config.secret_values(set(prepared.plan.secrets) - set(values), session.environ, sources)
+    confirm_price(output, prepared, yes=yes)
+    session = replace(session, token=values.get(config.TOKEN_VARIABLE, session.token))
+    acting = Acting(values, lambda question: output.confirm(question, yes=yes), probe, renew_secrets)
+    deployed = flow.deploy(session, prepared, acting)
+    show_deployed(output, spec, deployed, session.now())
 
 
-def _confirm_price(output: Output, prepared: flow.Prepared, *, yes: bool) -> None:
-    """Ask before anything costs; what is free needs no question."""
-    price = prepared.offer.price_usd_per_hour
-    if price != 0:
-        words = "an unknown price" if price is None else f"{price:.2f} USD per hour"
-        output.confirm(f"{prepared.spec.name} on {prepared.provider.name} costs {words}: deploy?", yes=yes)
-
-
-def _show_plan(output: Output, prepared: flow.Prepared) -> None:
-    for step in prepared.plan.steps:
-        output.line(f"{step.action} {step.subject}: {step.detail}")
-    output.line("nothing was done (--dry-run)")
-    output.document(
-        "deploy",
-        {
-            "dry_run": True,
-            "changed": False,
-            "steps": [{"action": s.action, "subject": s.subject, "detail": s.detail} for s in prepared.plan.steps],
-            "resources": [{"kind": r.kind, "name": r.name, "body": dict(r.body)} for r in prepared.plan.resources],
-            "offer": flow.offer_dict(prepared.offer),
-            "findings": flow.dicts(prepared.findings),
-        },
-    )
-
-
-def _show(output: Output, spec: Spec, deployed: flow.Deployed, now: float) -> None:
-    data = deployed.view.to_dict(now)
-    if not deployed.changed:
-        output.line(f"{spec.name} runs already as asked for: no change")
-    endpoint = data["endpoint"]
-    if isinstance(endpoint, dict):
-        output.line(f"{spec.name} is {data['state']} at {endpoint['url']}")
-        output.line(f"  callers connect to {endpoint['wss_url']}")
-    if deployed.probe:
-        from plexctl.cli.probe import show_report
-
-        show_report(output, deployed.probe)
-    output.document(
-        "deploy",
-        {
-            "deployment": {key: data[key] for key in ("name", "provider", "id", "state")},
-            "endpoint": endpoint,
-            "offer": flow.offer_dict(deployed.view.record.offer),
-            "findings": flow.dicts(deployed.findings),
-            "attempts": deployed.attempts,
-            "changed": deployed.changed,
-            "probe": deployed.probe,
-        },
-    )
+def _check_target(spec: Spec, *, private: bool) -> None:
+    """Raise UsageError unless one provider is named, and only what it knows is asked of it."""
+    if spec.provider is None:
+        raise UsageError("where to? No provider is named", hint="pass --provider local, or set it in plexctl.toml")
+    if spec.provider == AUTO or "," in spec.provider:
+        hint = f"name one of them; `plexctl plan -p {spec.provider}` says which is best"
+        raise UsageError(f"deploy takes one provider, not {spec.provider!r}", hint=hint)
+    if private and spec.provider != _CLOUD_RUN:
+        raise UsageError(f"--private is for {_CLOUD_RUN}, not for {spec.provider}", hint="leave it out")

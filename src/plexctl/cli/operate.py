@@ -39,8 +39,7 @@ def start(
     output = Output(as_json)
     session = open_session(output, token_file)
     chosen = name_or_only(session, name)
-    names = session.record(chosen).spec.secrets
-    view, changed = operate.start(session, chosen, secrets_of(session, names, secret or []))
+    view, changed = operate.start(session, chosen, lambda names: secrets_of(session, names, secret or []))
     data = view.to_dict(session.now())
     output.line(f"{chosen} is {view.status.state}" if changed else f"{chosen} runs already: no change")
     output.document("start", {"deployment": data, "changed": changed})

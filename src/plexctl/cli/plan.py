@@ -9,7 +9,7 @@ import typer
 from plexctl import config
 from plexctl.cli.options import ConfigFile, EnvFiles, HubTokenFile, Json
 from plexctl.cli.sessions import open_session
-from plexctl.cli.wishes import GpuFlag, MaxPrice, Provider, Region, age, usd
+from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Provider, Region, age, usd, wish_of
 from plexctl.output import Output
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def plan(  # noqa: PLR0913 - a command's signature is its flags
     hf_token_file: HubTokenFile = None,
     env_file: EnvFiles = None,
     cpu_offload: Annotated[bool | None, typer.Option("--cpu-offload", help="Pass it to the engine.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Plan for what was found unfit.")] = False,  # noqa: FBT002
+    force: Force = False,  # noqa: FBT002
     explain: Annotated[bool, typer.Option("--explain", help="Show what would be sent or started.")] = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Say what a deploy would do and cost, without network or keys."""
-    from plexctl.catalog.wishes import Wish, gpus_of, positive, providers_of
+    from plexctl.catalog.wishes import providers_of
     from plexctl.flows import planning
     from plexctl.gpus import PERSONAPLEX_7B
 
@@ -51,13 +51,8 @@ def plan(  # noqa: PLR0913 - a command's signature is its flags
         "model.revision": revision,
     }
     spec = config.with_implied_secrets(config.load_spec(session.environ, flags, config_file), session.environ)
-    wish = Wish(
-        providers=providers_of(spec.provider if provider is None else provider),
-        gpu_words=gpu,
-        gpus=gpus_of(gpu),
-        max_price_usd_per_hour=positive(max_price, "--max-price"),
-        region=region,
-    )
+    providers = providers_of(spec.provider if provider is None else provider)
+    wish = wish_of(providers, gpu, region, max_price)
     checkpoint = PERSONAPLEX_7B
     if read_checkpoint:
         token = config.hub_token(session.environ, hf_token_file, env_file or ())
@@ -77,8 +72,7 @@ def _show(output: Output, planned: Planned) -> None:
 
     chosen, price = planned.chosen, to_dict(planned)["price"]
     where = f" in {chosen.region}" if chosen.region else ""
-    count = f"{chosen.row.count} x " if chosen.row.count > 1 else ""
-    output.line(f"{planned.spec.name} on {chosen.row.provider}: {count}{chosen.row.gpu or 'your own hardware'}{where}")
+    output.line(f"{planned.spec.name} on {chosen.row.provider}: {chosen.row.what}{where}")
     for step in planned.plan.steps:
         output.line(f"  {step.action} {step.subject}: {step.detail}")
     if isinstance(price, dict):

@@ -10,7 +10,7 @@ import typer
 from plexctl import config
 from plexctl.cli.options import ConfigFile, Json
 from plexctl.cli.sessions import open_session
-from plexctl.cli.wishes import GpuFlag, MaxPrice, Region
+from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
 from plexctl.errors import UsageError
 from plexctl.model import Level
 from plexctl.output import Output
@@ -30,11 +30,11 @@ def render(  # noqa: PLR0913 - a command's signature is its flags
     profile: Annotated[str | None, typer.Option("--profile", help="Image profile; by GPU when left out.")] = None,
     config_file: ConfigFile = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that differ.")] = False,  # noqa: FBT002
-    force: Annotated[bool, typer.Option("--force", help="Render for what was found unfit.")] = False,  # noqa: FBT002
+    force: Force = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Write what a deploy would use, as files to read and take away."""
-    from plexctl.catalog.wishes import Wish, gpus_of, positive, providers_of
+    from plexctl.catalog.wishes import providers_of
     from plexctl.flows import planning, rendering
 
     output = Output(as_json)
@@ -43,13 +43,7 @@ def render(  # noqa: PLR0913 - a command's signature is its flags
     spec = config.with_implied_secrets(config.load_spec(session.environ, flags, config_file), session.environ)
     if spec.provider is None:
         raise UsageError("for which provider? None is named", hint="pass --provider, or set it in plexctl.toml")
-    wish = Wish(
-        providers=providers_of(spec.provider),
-        gpu_words=gpu,
-        gpus=gpus_of(gpu),
-        max_price_usd_per_hour=positive(max_price, "--max-price"),
-        region=region,
-    )
+    wish = wish_of(providers_of(spec.provider), gpu, region, max_price)
     rendered = rendering.render(session, spec, wish, force=force)
     for finding in rendered.planned.findings:
         if finding.level is not Level.OK:

@@ -1,10 +1,13 @@
-"""Flags that say which offers are asked for, shared by `gpus` and `plan`."""
+"""Flags that say which offers are asked for, shared by `gpus`, `plan`, `render` and `deploy`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from plexctl.catalog.wishes import Wish
 
 Provider = Annotated[
     str | None, typer.Option("--provider", "-p", metavar="NAME[,NAME]|auto", help="Where; all when left out.")
@@ -14,6 +17,21 @@ GpuFlag = Annotated[
 ]
 MaxPrice = Annotated[float | None, typer.Option("--max-price", metavar="USD", help="Highest price per hour.")]
 Region = Annotated[str | None, typer.Option("--region", help="Only there.")]
+
+Force = Annotated[bool, typer.Option("--force", help="Take what was found unfit.")]
+
+
+def wish_of(providers: tuple[str, ...], gpu: str | None, region: str | None, max_price: float | None) -> Wish:
+    """Return what the flags ask of an offer. Raises UsageError for what no offer can be."""
+    from plexctl.catalog.wishes import Wish, gpus_of, positive
+
+    return Wish(
+        providers=providers,
+        gpu_words=gpu,
+        gpus=gpus_of(gpu),
+        max_price_usd_per_hour=positive(max_price, "--max-price"),
+        region=region,
+    )
 
 
 def usd(price: float | None) -> str:

@@ -1,14 +1,28 @@
-"""Following a start until the gateway is ready, with its own words as progress."""
+"""Following a start until the gateway is ready, with its own words as progress.
+
+Waiting is by the session's clock. Nothing but an end that the provider or the gateway tells counts as failure before
+the time is over: 303, 503 and silence are a start under way.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 
 from plexctl.contract import Provider
-from plexctl.errors import CredentialsError, LicenceError, PlexError, UnhealthyError
-from plexctl.flows.observe import ENDED, RUNNING, View, look
+from plexctl.errors import (
+    CredentialsError,
+    LicenceError,
+    NoCapacityError,
+    PlexError,
+    PreflightError,
+    ProviderError,
+    UnhealthyError,
+)
+from plexctl.flows.observe import ENDED, RUNNING, View, asked_provider, look, with_gateways_word
 from plexctl.flows.session import Session
 from plexctl.journal import Record
+from plexctl.model import Status
 from plexctl.spec import Spec
 from plexctl.states import State
 
@@ -16,6 +30,10 @@ _FIRST_POLL_S = 0.1
 _LAST_POLL_S = 0.8
 """Polling backs off, and still notices readiness within a second."""
 _BACKOFF = 1.3
+_PROVIDER_EVERY_S = 5.0
+"""How often a provider is asked while its word is that the gateway should be: its API is not the gateway's."""
+_SILENCE_S = 60.0
+"""How long neither provider nor gateway may answer: then the network is gone, and waiting on would tell nothing."""
 _LAST_LINES = 20
 _LINES_SHOWN = 5
 _BY_CAUSE: dict[str | None, tuple[type[PlexError], str]] = {
@@ -23,13 +41,16 @@ _BY_CAUSE: dict[str | None, tuple[type[PlexError], str]] = {
     "credentials": (CredentialsError, "`plexctl check-license` says what is wrong with the token"),
 }
 """Causes that the gateway names and that have an exit code of their own."""
+_FINAL = (CredentialsError, LicenceError, NoCapacityError, PreflightError)
+"""What a provider says of a start that no waiting mends."""
 
 
 def follow_start(session: Session, record: Record, limit_s: float) -> View:
     """Wait until the deployment is ready.
 
     Raises UnhealthyError when it fails, ends, or takes longer; LicenceError or CredentialsError when the model's hub
-    refused the weights.
+    refused the weights; NoCapacityError, PreflightError (quota) or CredentialsError as the provider says;
+    ProviderError when nobody answers for a minute.
     """
     try:
         return asyncio.run(_follow(session, record, limit_s))
@@ -41,12 +62,16 @@ def follow_start(session: Session, record: Record, limit_s: float) -> View:
         raise error from None
 
 
-def still_of_use(session: Session, provider: Provider, record: Record) -> bool:
+def look_now(session: Session, record: Record) -> View:
+    """Look at a deployment without waking it."""
+    return asyncio.run(look(session, record))
+
+
+def still_of_use(provider: Provider, view: View) -> bool:
     """Tell whether something of a deployment runs that is ready or may become so; what has given up is stopped."""
-    state = asyncio.run(look(session, record)).status.state
-    if state is State.FAILED:
-        provider.stop(record.ref)
-    return state in RUNNING
+    if view.status.state is State.FAILED:
+        provider.stop(view.record.ref)
+    return view.status.state in RUNNING or (view.status.state is State.UNKNOWN and view.told in RUNNING)
 
 
 def end_of(session: Session, spec: Spec) -> float | None:
@@ -56,17 +81,67 @@ def end_of(session: Session, spec: Spec) -> float | None:
 
 
 async def _follow(session: Session, record: Record, limit_s: float) -> View:
-    delay = _FIRST_POLL_S
-    async with asyncio.timeout(limit_s):
-        while True:
-            view = await look(session, record)
-            session.reporter.progress(f"{view.status.state}: {view.status.detail}")
-            if view.status.state is State.READY:
-                return view
-            if view.status.state in ENDED:
-                raise _ended(session, record, view)
-            await asyncio.sleep(delay)
-            delay = min(delay * _BACKOFF, _LAST_POLL_S)
+    watch = _Watch(session, record)
+    begun, delay = session.monotonic(), _FIRST_POLL_S
+    while True:
+        view = await watch.look()
+        session.reporter.progress(f"{view.status.state}: {view.status.detail}")
+        if view.status.state is State.READY:
+            return view
+        if view.status.state in ENDED:
+            raise _ended(session, record, view)
+        left_s = begun + limit_s - session.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        await session.sleep(min(delay, left_s))
+        delay = min(delay * _BACKOFF, _LAST_POLL_S)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Looks at a start: the gateway each time, the provider often enough."""
+
+    session: Session
+    record: Record
+    status: Status | None = field(default=None, init=False)
+    asked_at: float = field(default=0.0, init=False)
+    silent_since: float | None = field(default=None, init=False)
+
+    async def look(self) -> View:
+        """Return what is true now. Raises what `follow_start` says of providers."""
+        now = self.session.monotonic()
+        failure = await self._ask_provider() if self._is_due(now) else None
+        status = self.status or Status(State.CREATING, self.record.endpoint, "the provider does not answer")
+        view = await with_gateways_word(View(self.record, status, told=status.state))
+        if failure is None or view.health is not None:
+            self.silent_since = None
+        else:
+            self._tolerate(failure, now)
+        return view
+
+    def _is_due(self, now: float) -> bool:
+        told = self.status
+        if told is None or self.silent_since is not None or told.state is not State.LOADING or told.endpoint is None:
+            return True
+        return now - self.asked_at >= _PROVIDER_EVERY_S
+
+    async def _ask_provider(self) -> PlexError | None:
+        """Ask, and return why it could not tell."""
+        try:
+            self.status = await asyncio.to_thread(asked_provider, self.session, self.record)
+        except _FINAL:
+            raise
+        except PlexError as error:
+            return error
+        self.asked_at = self.session.monotonic()
+        return None
+
+    def _tolerate(self, failure: PlexError, now: float) -> None:
+        if self.silent_since is None:
+            self.silent_since = now
+        if now - self.silent_since >= _SILENCE_S:
+            words = f"neither the provider nor the gateway answered for {_SILENCE_S:g} s: {failure.message}"
+            raise ProviderError(words, hint=failure.hint or "check the network") from failure
 
 
 def _ended(session: Session, record: Record, view: View) -> PlexError:
@@ -82,5 +157,9 @@ def _unhealthy(session: Session, record: Record, words: str) -> UnhealthyError:
 
 
 def _last_lines(session: Session, record: Record) -> list[str]:
-    lines = session.provider(record.ref.provider).logs(record.ref, follow=False, since=None, tail=_LAST_LINES)
-    return [line.text for line in lines]
+    """Return the last lines; none where the provider does not tell them: the failure is what counts."""
+    provider = session.provider(record.ref.provider)
+    try:
+        return [line.text for line in provider.logs(record.ref, follow=False, since=None, tail=_LAST_LINES)]
+    except PlexError:
+        return []

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from plexctl.flows.session import Reporter, Session
 from plexctl.licence import CHECK_S, Question, Report, Token, Waiting, check, inputs, wait
 from plexctl.model import Finding, Level, Need
-from plexctl.spec import Spec
+from plexctl.registry import OWN_HARDWARE
+from plexctl.spec import PROVIDERS, Spec
 
 PERSONAPLEX = "personaplex"
 ECHO = "echo"
@@ -31,9 +32,14 @@ def wait_for(asked: Question, limit_s: float, reporter: Reporter) -> Report:
 
 
 def engine_of(session: Session, spec: Spec) -> str:
-    """Return the engine that will run: the one asked for, or personaplex where the provider has a GPU."""
+    """Return the engine that will run: the one asked for, or personaplex where the provider has a GPU.
+
+    Who sells GPUs has one; others are asked.
+    """
     if spec.engine is not None:
         return spec.engine
+    if spec.provider in PROVIDERS and spec.provider not in OWN_HARDWARE:
+        return PERSONAPLEX
     offers = session.provider(spec.provider or "").offers(Need())
     return PERSONAPLEX if any(offer.gpu for offer in offers) else ECHO
 

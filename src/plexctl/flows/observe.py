@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import reduce
 
 from plexctl.errors import PlexError, UnhealthyError
 from plexctl.flows.health import Health
 from plexctl.flows.session import Session
 from plexctl.journal import Record, Wanted
-from plexctl.model import Status
+from plexctl.model import Status, Usage
+from plexctl.spec import Spec
 from plexctl.states import State
 
 RUNNING = (State.CREATING, State.LOADING, State.READY, State.IDLE, State.DRAINING)
@@ -18,7 +20,6 @@ RUNNING = (State.CREATING, State.LOADING, State.READY, State.IDLE, State.DRAININ
 ENDED = (State.FAILED, State.STOPPED, State.MISSING)
 """States in which nothing of it answers any more."""
 _ANSWERING = (State.LOADING, State.READY, State.UNKNOWN)
-_HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,19 @@ class View:
     record: Record
     status: Status
     health: Health | None = None
+    told: State = State.UNKNOWN
+    """What the provider itself said."""
+    usage: Usage | None = None
+    """What is up of it and what it cost, where the provider scales by itself."""
+    most_replicas: int = 1
+    """How many the spec allows."""
 
     def to_dict(self, now: float) -> dict[str, object]:
         """Return it as the JSON documents of `list` and `status` show it."""
+        from plexctl.flows.costs import costs_of
+
         record, endpoint = self.record, self.status.endpoint or self.record.endpoint
-        price = record.offer.price_usd_per_hour
+        offer = record.offer
         return {
             "name": record.ref.name,
             "id": record.ref.id,
@@ -45,8 +54,8 @@ class View:
             else {"url": endpoint.url, "wss_url": endpoint.wss_url, "tls": endpoint.tls},
             "engines": self.health.engines if self.health else None,
             "busy": self.health.busy if self.health else None,
-            "price": {"usd_per_hour": price, "source": record.offer.source, "as_of": record.offer.as_of},
-            "cost_estimate": None if price is None else round(price * (now - record.created_at) / _HOUR_S, 4),
+            "price": {"usd_per_hour": offer.price_usd_per_hour, "source": offer.source, "as_of": offer.as_of},
+            **costs_of(self, now).to_dict(),
             "created_at": iso(record.created_at),
             "expires_at": None if record.expires_at is None else iso(record.expires_at),
         }
@@ -68,16 +77,60 @@ def observe(session: Session, name: str | None) -> list[View]:
 
 
 async def look(session: Session, record: Record) -> View:
-    """Look at one deployment."""
+    """Look at one deployment without starting anything of it.
+
+    Where the provider scales by itself its gateway is only asked while something is up.
+    """
     import asyncio
 
     status = await asyncio.to_thread(provider_status, session, record)
-    if status.state not in _ANSWERING or status.endpoint is None:
-        return View(record, status)
+    view = View(record, status, told=status.state)
+    if not _may_answer(status):
+        return view
+    view = await asyncio.to_thread(_with_usage, session, view)
+    usage = view.usage
+    if usage is None or usage.replicas:
+        return await with_gateways_word(view)
+    if usage.replicas == 0:
+        return replace(view, status=Status(State.IDLE, status.endpoint, "scaled to zero; the next caller starts it"))
+    words = f"not known whether anything of it is up: {usage.source}; to ask its gateway would start it"
+    return replace(view, status=Status(State.UNKNOWN, status.endpoint, words))
+
+
+async def with_gateways_word(view: View) -> View:
+    """Return the view with what the gateway says of itself; asking one that is scaled to zero starts it."""
+    endpoint = view.status.endpoint
+    if endpoint is None or not _may_answer(view.status):
+        return view
     from plexctl.flows.health import ask
 
-    health = await ask(status.endpoint)
-    return View(record, refine(status, health), health)
+    health = await ask(endpoint)
+    return replace(view, status=refine(view.status, health), health=health)
+
+
+def _with_usage(session: Session, view: View) -> View:
+    """Return the view with what is up and what it cost, where the provider scales by itself."""
+    from plexctl.contract import Metered
+
+    record = view.record
+    provider = session.provider(record.ref.provider)
+    scaling = provider.capabilities.scaling
+    if not isinstance(provider, Metered):
+        return view
+    try:
+        usage = provider.usage(record.ref, record.created_at)
+    except PlexError as error:
+        usage = Usage(None, None, error.message)
+    most = number_at(record.spec, scaling[1]) if scaling else 1
+    return replace(view, usage=usage, most_replicas=most)
+
+
+def number_at(spec: Spec, key: str) -> int:
+    """Return the number at a dotted key of a spec."""
+    found: object = reduce(getattr, key.split("."), spec)
+    if not isinstance(found, int):
+        raise TypeError(f"{key} is no number")
+    return found
 
 
 def require_running(session: Session, record: Record) -> None:
@@ -92,14 +145,23 @@ def require_running(session: Session, record: Record) -> None:
 def provider_status(session: Session, record: Record) -> Status:
     """Ask the provider; what it cannot answer is UNKNOWN, with the reason."""
     try:
-        status = session.provider(record.ref.provider).status(record.ref)
+        return asked_provider(session, record)
     except PlexError as error:
         return Status(State.UNKNOWN, record.endpoint, error.message)
+
+
+def asked_provider(session: Session, record: Record) -> Status:
+    """Ask the provider, and lay over it what was wanted. Raises what its `status` raises."""
+    status = session.provider(record.ref.provider).status(record.ref)
     if record.wanted is Wanted.STOPPED and status.state is State.FAILED:
         return Status(State.STOPPED, status.endpoint, "stopped")
     if record.wanted is Wanted.GONE:
         return Status(status.state, status.endpoint, "a destroy was cut short: run `plexctl destroy` again")
     return status
+
+
+def _may_answer(status: Status) -> bool:
+    return status.state in _ANSWERING and status.endpoint is not None
 
 
 def refine(status: Status, health: Health | None) -> Status:

@@ -8,37 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import NoReturn
 
-from msgspec import structs
-
-from plexctl.catalog import Catalog, Row, age_days, is_stale, load, today
+from plexctl.catalog import Catalog, age_days, is_stale, load, today
 from plexctl.catalog.billing import billing_of
-from plexctl.catalog.judging import Judged, Kind, Refusal, judge, never, refusal
+from plexctl.catalog.judging import Judged, Kind, judge, refusal
 from plexctl.catalog.wishes import Wish, check_region
-from plexctl.errors import NoCapacityError, PreflightError
-from plexctl.flows.licence import PERSONAPLEX, question
+from plexctl.errors import PreflightError
+from plexctl.flows.choosing import Considered, choose, considered_dict, looks_at, market_of, settled
+from plexctl.flows.licence import ECHO, question
 from plexctl.flows.session import Session
 from plexctl.gpus import PERSONAPLEX_7B, Checkpoint, budget, cpu_offload_finding, read_checkpoint, saved_measurements
 from plexctl.licence import Token
-from plexctl.model import Finding, Level, Need, Plan
+from plexctl.model import Finding, Level, Offer, Plan
 from plexctl.nearest import nearest
 from plexctl.registry import BUILT_IN, PURE, pure_half
 from plexctl.rendering import own_templates, template_names
 from plexctl.spec import Spec
 
-_SHOWN = 12
-"""Offers that a refusal names on stderr; the document has them all."""
-
 _LICENCE = Finding("licence", Level.OK, "not asked for: a plan asks nobody", "`plexctl check-license` asks the Hub")
-
-
-@dataclass(frozen=True, slots=True)
-class Considered:
-    """One offer and why not this one; None for what passed."""
-
-    judged: Judged
-    refusal: Refusal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +66,20 @@ def plan(
     PreflightError when what was asked for could never serve, NoCapacityError when nobody offers it; both say
     why, offer by offer.
     """
-    catalog, day = load(session.home), today(session.environ, session.now())
-    check_region(wish, catalog)
-    rows = [row for row in catalog.rows if row.provider in wish.providers]
-    saved = saved_measurements(session.home)
-    judged = sorted(judge(catalog, wish, _looked_at(session, rows), saved, checkpoint), key=lambda one: one.preference)
-    considered = [Considered(one, _why_not(one, spec, wish, force=force)) for one in judged]
-    passed = [one.judged for one in considered if one.refusal is None]
-    if not passed:
-        _refuse(considered, wish, day)
-    chosen = passed[0]
-    spec = _settled(session, spec, chosen)
-    mine, models = _own_findings(session, spec, chosen), _model_findings(chosen, spec, force=force)
-    findings = [*mine, *models]
+    market = market_of(session, spec, wish)
+    choice = choose(session, market, spec, checkpoint=checkpoint, force=force)
+    chosen = choice.chosen
+    spec = settled(session, spec, chosen)
+    mine, models = _own_findings(session, spec, chosen), model_findings(chosen, spec, force=force)
+    findings = [*mine, *models, *([] if chosen.assessment is None or spec.engine == ECHO else [_LICENCE])]
     binding = ([] if is_elsewhere else mine) + ([] if force else models)
     failed = [found for found in binding if found.level is Level.FAIL]
     if failed:
         raise PreflightError(failed[0].message, hint=failed[0].fix, data={"findings": _dicts(findings)})
-    findings += price_findings(catalog, chosen, day)
+    findings += price_findings(market.catalog, chosen, market.day)
     findings += template_findings(spec.templates.folder)
-    laid_out, more = _lay_out(session, spec, chosen)
-    return Planned(spec, chosen, laid_out, findings + more, considered, day, checkpoint)
+    laid_out, more = lay_out(session, spec, chosen.row.provider, chosen.offer)
+    return Planned(spec, chosen, laid_out, findings + more, choice.considered, market.day, checkpoint)
 
 
 def read_model(environ: Mapping[str, str], spec: Spec, token: Token | None) -> Checkpoint:
@@ -162,81 +142,22 @@ def calls(plan: Plan) -> list[dict[str, object]]:
     return shown
 
 
-def _looked_at(session: Session, rows: Iterable[Row]) -> list[Row]:
-    """Return the rows, those of the user's own hardware with the GPU that an adapter sees there."""
-    seen = []
-    for row in rows:
-        if row.gpu is None and row.provider in BUILT_IN:
-            (offer,) = session.provider(row.provider).offers(Need())[:1]
-            seen.append(structs.replace(row, gpu=offer.gpu, source=offer.source))
-        else:
-            seen.append(row)
-    return seen
-
-
-def _why_not(judged: Judged, spec: Spec, wish: Wish, *, force: bool) -> Refusal | None:
-    serves = None if spec.engine == "echo" else never(judged, cpu_offload=spec.model.cpu_offload, force=force)
-    found = refusal(judged, wish)
-    return serves if found is None or (serves and found.kind is Kind.STOCK) else found
-
-
-def _refuse(considered: list[Considered], wish: Wish, day: date) -> NoReturn:
-    reasons = [_reason(one) for one in considered]
-    data = {"considered": [considered_dict(one, day) for one in considered]}
-    kinds = {one.refusal.kind for one in considered if one.refusal}
-    asked = [one for one in considered if one.refusal and one.refusal.kind is not Kind.WISH]
-    lines = reasons if not asked else [_reason(one) for one in asked]
-    more = f"; and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    words = "; ".join(lines[:_SHOWN]) + more
-    if Kind.NEVER in kinds and Kind.STOCK not in kinds:
-        raise PreflightError(
-            f"no offer can serve: {words}", hint="`plexctl gpus --real-time` lists what can", data=data
-        )
-    hint = "`plexctl gpus` lists all offers; ask for less, or for another provider"
-    named = f"no offer of {', '.join(wish.providers)} is what was asked for"
-    raise NoCapacityError(f"{named}: {words}" if words else named, hint=hint, data=data)
-
-
-def _reason(one: Considered) -> str:
-    row = one.judged.row
-    count = f"{row.count} x " if row.count > 1 else ""
-    return f"{row.provider} {count}{row.gpu or 'own hardware'} {one.refusal.reason if one.refusal else 'passes'}"
-
-
-def considered_dict(one: Considered, day: date) -> dict[str, object]:
-    """Return it as the JSON documents show it."""
-    shown = one.judged.to_dict(day)
-    kept = ("provider", "gpu", "count", "region", "price_usd_per_hour", "price_usd_per_conversation_hour", "as_of")
-    return {key: shown[key] for key in kept} | {"refused": None if one.refusal is None else one.refusal.reason}
-
-
-def _settled(session: Session, spec: Spec, chosen: Judged) -> Spec:
-    """Return the spec with what is left to the choice: provider, engine but where its adapter looks, pushed image."""
-    provider = chosen.row.provider
-    engine = spec.engine or (None if provider in BUILT_IN and chosen.row.gpu is None else PERSONAPLEX)
-    spec = structs.replace(spec, provider=provider, engine=engine)
-    if not session.has_journal():
-        return spec
-    from plexctl.flows.images import with_pushed_image
-
-    return with_pushed_image(session, spec, chosen.offer)
-
-
 def _own_findings(session: Session, spec: Spec, chosen: Judged) -> list[Finding]:
     """Return what the adapter of the user's own hardware finds there, as `deploy` would."""
-    if chosen.row.price != 0 or chosen.row.provider not in BUILT_IN:
+    if not looks_at(chosen.row.provider):
         return []
     return session.provider(chosen.row.provider).preflight(spec)
 
 
-def _model_findings(chosen: Judged, spec: Spec, *, force: bool) -> list[Finding]:
+def model_findings(chosen: Judged, spec: Spec, *, force: bool) -> list[Finding]:
+    """Return what must be known of the offer's GPU: memory, real time, and what offloading does."""
     found = chosen.assessment
-    if spec.engine == "echo":
+    if spec.engine == ECHO:
         return []
     if found is None:
-        return [] if chosen.row.provider in BUILT_IN else [_unseen(chosen), _LICENCE]
+        return [] if looks_at(chosen.row.provider) else [_unseen(chosen)]
     more = [cpu_offload_finding(found.fit, force=force)] if spec.model.cpu_offload else []
-    return [*found.findings, *more, _LICENCE]
+    return [*found.findings, *more]
 
 
 def _unseen(chosen: Judged) -> Finding:
@@ -244,13 +165,13 @@ def _unseen(chosen: Judged) -> Finding:
     return Finding("gpu-memory", Level.WARN, message, "run `plexctl doctor --gpu` there")
 
 
-def _lay_out(session: Session, spec: Spec, chosen: Judged) -> tuple[Plan, list[Finding]]:
-    """Return the plan and what its adapter says of the spec, asking nobody; own hardware was asked already."""
-    provider, offer = chosen.row.provider, chosen.offer
+def lay_out(session: Session, spec: Spec, provider: str, offer: Offer) -> tuple[Plan, list[Finding]]:
+    """Return the plan and what its adapter says of the spec, asking nobody; own hardware is asked by its preflight."""
     if provider not in PURE:
         return session.provider(provider).plan(spec, offer), []
     half = pure_half(provider)
-    return half.build_plan(spec, offer), [] if provider in BUILT_IN else [*half.check(spec, offer), _by_hand(provider)]
+    findings = [] if looks_at(provider) else half.check(spec, offer)
+    return half.build_plan(spec, offer), findings if provider in BUILT_IN else [*findings, _by_hand(provider)]
 
 
 def _by_hand(provider: str) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +15,22 @@ from plexctl.secret import Secret
 if TYPE_CHECKING:
     from plexctl.contract import Provider
     from plexctl.journal import Journal, Record
+
+
+async def _sleep(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
+
+
+class Providers(Protocol):
+    """Which adapters there are; `plexctl.registry` is the one that users have."""
+
+    def names(self) -> list[str]:
+        """Return the names of all that can be used."""
+
+    def provider_class(self, name: str) -> type[Provider]:
+        """Return an adapter's class. Raises ConfigurationError for an unknown name, ExtraMissingError."""
 
 
 class Reporter(Protocol):
@@ -37,6 +53,11 @@ class Session:
     token: Secret | None = None
     """The access token for endpoints, when the user has one set."""
     now: Callable[[], float] = field(default=time.time)
+    monotonic: Callable[[], float] = field(default=time.monotonic)
+    """Seconds that only ever go on: what waiting is measured by."""
+    sleep: Callable[[float], Awaitable[None]] = field(default=_sleep)
+    adapters: Providers | None = None
+    """Another registry than plexctl's own."""
 
     def journal(self) -> Journal:
         """Open the journal; the caller closes it."""
@@ -64,12 +85,28 @@ class Session:
         by_name = {record.ref.name: record for record in self.records()}
         return require(by_name.get(name), name, by_name)
 
-    def provider(self, name: str, secrets: Mapping[str, Secret] | None = None) -> Provider:
+    @property
+    def providers(self) -> Providers:
+        """Which adapters there are."""
+        from plexctl import registry
+
+        return self.adapters or registry
+
+    def provider(
+        self, name: str, secrets: Mapping[str, Secret] | None = None, *, renews_secrets: bool = False
+    ) -> Provider:
         """Return the adapter for a provider, given the secrets that its plan may need."""
         from plexctl.contract import Context
-        from plexctl.registry import provider_class
 
-        return provider_class(name)(Context(self.home, self.environ, secrets or {}, self.now))
+        context = Context(
+            home=self.home,
+            environment=self.environ,
+            secrets=secrets or {},
+            now=self.now,
+            progress=self.reporter.progress,
+            renews_secrets=renews_secrets,
+        )
+        return self.providers.provider_class(name)(context)
 
 
 def require(record: Record | None, name: str, known: Iterable[str]) -> Record:

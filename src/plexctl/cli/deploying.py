@@ -1,0 +1,67 @@
+"""What `deploy` says and asks: the price before anything costs, the plan of a dry run, and how it ended."""
+
+from __future__ import annotations
+
+from plexctl.catalog.billing import billing_of
+from plexctl.flows.bringing import Deployed, offer_dict
+from plexctl.flows.preparing import Prepared, dicts
+from plexctl.output import Output
+from plexctl.spec import Spec
+
+
+def confirm_price(output: Output, prepared: Prepared, *, yes: bool) -> None:
+    """Ask before anything costs; what is free needs no question."""
+    offer = prepared.offer
+    price = offer.price_usd_per_hour
+    if price == 0:
+        return
+    words = "an unknown price" if price is None else f"{price:.2f} USD per hour"
+    where = f" in {offer.region}" if offer.region else ""
+    what = f"{offer.gpu or 'no GPU'} of {prepared.provider.name}{where}"
+    idle = billing_of(prepared.provider.name).idle
+    output.confirm(f"{prepared.spec.name} takes {what} for {words}; idle it bills {idle}: deploy?", yes=yes)
+
+
+def show_plan(output: Output, prepared: Prepared) -> None:
+    """Show what would be done."""
+    for step in prepared.plan.steps:
+        output.line(f"{step.action} {step.subject}: {step.detail}")
+    output.line("nothing was done (--dry-run)")
+    output.document(
+        "deploy",
+        {
+            "dry_run": True,
+            "changed": False,
+            "steps": [{"action": s.action, "subject": s.subject, "detail": s.detail} for s in prepared.plan.steps],
+            "resources": [{"kind": r.kind, "name": r.name, "body": dict(r.body)} for r in prepared.plan.resources],
+            "offer": offer_dict(prepared.offer),
+            "findings": dicts(prepared.findings),
+        },
+    )
+
+
+def show_deployed(output: Output, spec: Spec, deployed: Deployed, now: float) -> None:
+    """Show how it ended."""
+    data = deployed.view.to_dict(now)
+    if not deployed.changed:
+        output.line(f"{spec.name} runs already as asked for: no change")
+    endpoint = data["endpoint"]
+    if isinstance(endpoint, dict):
+        output.line(f"{spec.name} is {data['state']} at {endpoint['url']}")
+        output.line(f"  callers connect to {endpoint['wss_url']}")
+    if deployed.probe:
+        from plexctl.cli.probe import show_report
+
+        show_report(output, deployed.probe)
+    output.document(
+        "deploy",
+        {
+            "deployment": {key: data[key] for key in ("name", "provider", "id", "state")},
+            "endpoint": endpoint,
+            "offer": offer_dict(deployed.view.record.offer),
+            "findings": dicts(deployed.findings),
+            "attempts": deployed.attempts,
+            "changed": deployed.changed,
+            "probe": deployed.probe,
+        },
+    )
