@@ -41,6 +41,9 @@ class _Answer(msgspec.Struct, frozen=True):
     data: dict[str, _Item]
 
 
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
 def read(asked: Asked) -> list[Row]:
     """Return one row for each type with a GPU that plexctl has a name for."""
     key = asked.environ.get(KEY_VARIABLE)
@@ -50,7 +53,7 @@ def read(asked: Asked) -> list[Row]:
     refuse_cleartext(base, BASE_VARIABLE)
     body = get_json(f"{base.rstrip('/')}/instance-types", "Lambda's API", asked, Secret(key))
     try:
-        items = msgspec.json.decode(body, type=_Answer).data
+        items = _ANSWER.decode(body).data
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ProviderError("Lambda's API answered what its description does not know") from None
     rows = [_row(item, asked) for item in items.values()]

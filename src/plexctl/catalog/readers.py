@@ -58,6 +58,10 @@ class Feed(msgspec.Struct, frozen=True):
     rows: tuple[Row, ...]
 
 
+_FEED = msgspec.json.Decoder(Feed)
+"""Made before any thread asks: see `rows.CATALOG`."""
+
+
 def reader_of(provider: str, environ: Mapping[str, str]) -> Reader:
     """Return what reads a provider's prices. Raises NoReader."""
     feed = environ.get(FEED_VARIABLE)
@@ -106,8 +110,12 @@ def _read_feed(provider: str, template: str, asked: Asked) -> list[Row]:
     url = template.replace("{provider}", quote(provider, safe=""))
     refuse_cleartext(url, FEED_VARIABLE)
     body = get_json(url, "the price source", asked)
+    return [row for row in rows_in(body) if row.provider == provider]
+
+
+def rows_in(body: bytes) -> tuple[Row, ...]:
+    """Return what a price source of the user's own answered. Raises ProviderError."""
     try:
-        rows = msgspec.json.decode(body, type=Feed).rows
+        return _FEED.decode(body).rows
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProviderError(f"the price source's answer makes no sense: {str(error)[:200]}") from None
-    return [row for row in rows if row.provider == provider]

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
+from msgspec.json import Decoder
 
 from plexctl.model import Offer
 
@@ -87,6 +88,10 @@ class Catalog(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def rows_of(self, provider: str) -> tuple[Row, ...]:
         """Return one provider's rows."""
         return tuple(row for row in self.rows if row.provider == provider)
+
+
+CATALOG = Decoder(Catalog)
+"""Made when this is imported: two threads that are the first to decode into a Struct crash (msgspec 0.22.0)."""
 
 
 def age_days(as_of: str, today: date) -> int | None:

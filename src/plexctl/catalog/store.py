@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from plexctl.catalog.rows import Catalog, Row
+from plexctl.catalog.rows import CATALOG, Catalog, Row
 from plexctl.errors import ConfigurationError
 from plexctl.folders import make_private
 
@@ -36,7 +36,7 @@ def today(environ: Mapping[str, str], now: float) -> date:
 
 def snapshot() -> Catalog:
     """Return the catalog that came with this plexctl."""
-    return msgspec.json.decode(files("plexctl.catalog").joinpath("snapshot.json").read_bytes(), type=Catalog)
+    return CATALOG.decode(files("plexctl.catalog").joinpath("snapshot.json").read_bytes())
 
 
 def load(home: Path) -> Catalog:
@@ -88,7 +88,7 @@ def save(home: Path, catalog: Catalog) -> Path:
 
 def _read(path: Path) -> Catalog | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Catalog)
+        return CATALOG.decode(path.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
