@@ -133,8 +133,8 @@ REFUSALS = [
     (("-p", "cloudrun", "--gpu", "RTX PRO 6000", "--max-price", "9"), 7, "no_capacity", "its price is unknown"),
     (
         ("-p", "cloudrun", "--gpu", "L4", "--region", "us-central1"),
-        7,
-        "no_capacity",
+        6,
+        "preflight",
         "cloudrun L4 is not in us-central1: asia-southeast1",
     ),
     (("-p", "local", "--gpu", "L40S"), 7, "no_capacity", "local own hardware which GPU it has is not known here"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from plexctl import config
 from plexctl.catalog.wishes import AUTO
-from plexctl.cli.deploying import confirm_price, show_deployed, show_plan
+from plexctl.cli.deploying import confirm_price, show_deployed, show_plan, tell_findings
 from plexctl.cli.options import ConfigFile, DryRun, EnvFiles, HubTokenFile, Json, Secrets, TokenFile, Yes, seconds
 from plexctl.cli.sessions import open_session, with_hub_token
 from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
@@ -18,7 +19,6 @@ from plexctl.errors import UsageError
 from plexctl.flows import deploy as flow
 from plexctl.flows.bringing import Acting
 from plexctl.flows.preparing import Order, prepare
-from plexctl.model import Level
 from plexctl.output import Output
 from plexctl.spec import Spec
 
@@ -98,18 +98,15 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     spec = config.with_implied_secrets(spec, session.environ, sources)
     values = config.secret_values(spec.secrets, session.environ, sources)
     prepared = prepare(session, Order(spec, wish, hub_token, force))
-    for finding in prepared.findings:
-        if finding.level is not Level.OK:
-            output.note(f"{finding.level}: {finding.message}")
+    tell_findings(output, prepared.findings)
     if dry_run:
         show_plan(output, prepared)
         return
-    values |= config.secret_values(set(prepared.plan.secrets) - set(values), session.environ, sources)
+    values |= config.secret_values(sorted(set(prepared.plan.secrets) - set(values)), session.environ, sources)
     confirm_price(output, prepared, yes=yes)
     session = replace(session, token=values.get(config.TOKEN_VARIABLE, session.token))
-    acting = Acting(values, lambda question: output.confirm(question, yes=yes), probe, renew_secrets)
-    deployed = flow.deploy(session, prepared, acting)
-    show_deployed(output, spec, deployed, session.now())
+    acting = Acting(values, partial(output.confirm, yes=yes), probe, renew_secrets)
+    show_deployed(output, spec, flow.deploy(session, prepared, acting), session.now())
 
 
 def _check_target(spec: Spec, *, private: bool) -> None:

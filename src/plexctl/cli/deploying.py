@@ -5,8 +5,16 @@ from __future__ import annotations
 from plexctl.catalog.billing import billing_of
 from plexctl.flows.bringing import Deployed, offer_dict
 from plexctl.flows.preparing import Prepared, dicts
+from plexctl.model import Finding, Level
 from plexctl.output import Output
 from plexctl.spec import Spec
+
+
+def tell_findings(output: Output, findings: list[Finding]) -> None:
+    """Tell on stderr what is not well."""
+    for finding in findings:
+        if finding.level is not Level.OK:
+            output.note(f"{finding.level}: {finding.message}")
 
 
 def confirm_price(output: Output, prepared: Prepared, *, yes: bool) -> None:

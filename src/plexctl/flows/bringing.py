@@ -1,4 +1,4 @@
-"""Bringing a plan up: apply it, follow it until it is ready, listen to it. What to do when that fails is the caller's."""
+"""Bringing a plan up: apply, follow, listen. What to do when that fails is the caller's."""
 
 from __future__ import annotations
 
