@@ -32,7 +32,9 @@ def rows(item: Schema) -> Schema:
 
 
 NULL: Schema = {"type": "null"}
-STATE: Schema = {"enum": ["creating", "loading", "ready", "draining", "stopped", "failed", "missing", "unknown"]}
+STATE: Schema = {
+    "enum": ["creating", "loading", "ready", "idle", "draining", "stopped", "failed", "missing", "unknown"]
+}
 ENDPOINT = record(url=TEXT, wss_url={"type": "string", "pattern": "^wss?://.+/api/chat$"}, tls=TEXT)
 OFFER = record(
     provider=TEXT,
@@ -72,7 +74,10 @@ DEPLOYMENT = record(
     engines=WHOLE_OR_NULL,
     busy=WHOLE_OR_NULL,
     price=record(usd_per_hour=NUMBER_OR_NULL, source=TEXT, as_of=TEXT_OR_NULL),
+    replicas=WHOLE_OR_NULL,
+    bills_now=record(usd_per_hour=NUMBER_OR_NULL, words=TEXT),
     cost_estimate=NUMBER_OR_NULL,
+    cost_basis=TEXT,
     created_at=MOMENT,
     expires_at=either(MOMENT, NULL),
 )
@@ -107,7 +112,7 @@ SHARES: Schema = {
 PRICED_OFFER = record(
     provider={"enum": ["local", "ssh", "modal", "cloudrun", "runpod", "vast", "lambda", "ovh"]},
     gpu=TEXT_OR_NULL,
-    count={"type": "integer", "minimum": 1},
+    count={"type": "integer", "minimum": 0},
     region=TEXT_OR_NULL,
     regions=rows(TEXT),
     price_usd_per_hour=NUMBER_OR_NULL,
@@ -228,7 +233,13 @@ DATA: dict[str, Schema] = {
     "status": record(deployments=rows(DEPLOYMENT)),
     "probe": PROBE,
     "logs": record(lines=rows(LOG_LINE)),
-    "stop": either(record(name=TEXT, id=TEXT, state={"const": "stopped"}, changed=FLAG), NOT_DONE),
+    "stop": either(
+        record(name=TEXT, id=TEXT, state={"const": "stopped"}, changed=FLAG, still_bills=TEXT),
+        NOT_DONE,
+    ),
+    "scale": record(
+        name=TEXT, id=TEXT, min={"type": "integer"}, max={"type": "integer"}, changed=FLAG, dry_run=FLAG, bills=TEXT
+    ),
     "start": record(deployment=DEPLOYMENT, changed=FLAG),
     "destroy": either(
         record(

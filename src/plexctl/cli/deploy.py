@@ -11,12 +11,13 @@ import typer
 
 from plexctl import config
 from plexctl.catalog.wishes import AUTO
-from plexctl.cli.deploying import confirm_price, show_deployed, show_plan, tell_findings
+from plexctl.cli.deploying import confirm_price, serve, show_deployed, show_plan, tell_findings
 from plexctl.cli.options import ConfigFile, DryRun, EnvFiles, HubTokenFile, Json, Secrets, TokenFile, Yes, seconds
-from plexctl.cli.sessions import open_session, with_hub_token
+from plexctl.cli.sessions import open_session, settle
 from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
 from plexctl.errors import UsageError
 from plexctl.flows import deploy as flow
+from plexctl.flows import serving
 from plexctl.flows.bringing import Acting
 from plexctl.flows.preparing import Order, prepare
 from plexctl.output import Output
@@ -54,6 +55,7 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     token_file: TokenFile = None,
     hf_token_file: HubTokenFile = None,
     env_file: EnvFiles = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Only while this runs, with its log, to try things.")] = False,  # noqa: FBT002
     renew_secrets: Annotated[  # noqa: FBT002
         bool, typer.Option("--renew-secrets", help="Send the secrets again, though nothing else changed.")
     ] = False,
@@ -93,20 +95,22 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     spec = config.load_spec(session.environ, flags, config_file)
     _check_target(spec, private=private)
     wish = wish_of((str(spec.provider),), gpu, region, max_price)
-    sources = config.secret_sources(secret or [])
-    session, hub_token = with_hub_token(session, spec, sources, hf_token_file, env_file)
-    spec = config.with_implied_secrets(spec, session.environ, sources)
-    values = config.secret_values(spec.secrets, session.environ, sources)
-    prepared = prepare(session, Order(spec, wish, hub_token, force))
+    if dev:
+        serving.check_serves(session, str(spec.provider))
+    settled = settle(session, spec, secret or [], hf_token_file, env_file)
+    prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force))
     tell_findings(output, prepared.findings)
     if dry_run:
         show_plan(output, prepared)
         return
-    values |= config.secret_values(sorted(set(prepared.plan.secrets) - set(values)), session.environ, sources)
+    values = settled.all_values(prepared.plan.secrets)
     confirm_price(output, prepared, yes=yes)
-    session = replace(session, token=values.get(config.TOKEN_VARIABLE, session.token))
+    session = replace(settled.session, token=values.get(config.TOKEN_VARIABLE, session.token))
     acting = Acting(values, partial(output.confirm, yes=yes), probe, renew_secrets)
-    show_deployed(output, spec, flow.deploy(session, prepared, acting), session.now())
+    if dev:
+        serve(output, session, prepared, acting)
+    else:
+        show_deployed(output, spec, flow.deploy(session, prepared, acting), session.now())
 
 
 def _check_target(spec: Spec, *, private: bool) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from plexctl.catalog.billing import billing_of
-from plexctl.flows.bringing import Deployed, offer_dict
+from plexctl.cli.logs import line_dict
+from plexctl.flows import serving
+from plexctl.flows.bringing import Acting, Deployed, offer_dict
+from plexctl.flows.observe import View
 from plexctl.flows.preparing import Prepared, dicts
-from plexctl.model import Finding, Level
+from plexctl.flows.session import Session
+from plexctl.model import Finding, Level, LogLine
 from plexctl.output import Output
 from plexctl.spec import Spec
 
@@ -48,24 +52,50 @@ def show_plan(output: Output, prepared: Prepared) -> None:
     )
 
 
+def serve(output: Output, session: Session, prepared: Prepared, acting: Acting) -> None:
+    """Serve until Ctrl-C; with --json one document a line: what came up, then its log."""
+    name = prepared.spec.name
+
+    def up(view: View, heard: dict[str, object]) -> None:
+        data = view.to_dict(session.now())
+        if output.as_json:
+            output.stream_document({"deployment": data, "probe": heard})
+            return
+        _show_up(output, name, data, heard)
+        output.line("it ends with this command: Ctrl-C")
+
+    def line(one: LogLine) -> None:
+        if output.as_json:
+            output.stream_document(line_dict(one))
+        else:
+            output.line(one.text)
+
+    left = serving.serve(session, prepared, acting, serving.Audience(up, line))
+    output.note(f"{name} has ended: {left}")
+
+
+def _show_up(output: Output, name: str, data: dict[str, object], heard: dict[str, object]) -> None:
+    endpoint = data["endpoint"]
+    if isinstance(endpoint, dict):
+        output.line(f"{name} is {data['state']} at {endpoint['url']}")
+        output.line(f"  callers connect to {endpoint['wss_url']}")
+    if heard:
+        from plexctl.cli.probe import show_report
+
+        show_report(output, heard)
+
+
 def show_deployed(output: Output, spec: Spec, deployed: Deployed, now: float) -> None:
     """Show how it ended."""
     data = deployed.view.to_dict(now)
     if not deployed.changed:
         output.line(f"{spec.name} runs already as asked for: no change")
-    endpoint = data["endpoint"]
-    if isinstance(endpoint, dict):
-        output.line(f"{spec.name} is {data['state']} at {endpoint['url']}")
-        output.line(f"  callers connect to {endpoint['wss_url']}")
-    if deployed.probe:
-        from plexctl.cli.probe import show_report
-
-        show_report(output, deployed.probe)
+    _show_up(output, spec.name, data, deployed.probe)
     output.document(
         "deploy",
         {
             "deployment": {key: data[key] for key in ("name", "provider", "id", "state")},
-            "endpoint": endpoint,
+            "endpoint": data["endpoint"],
             "offer": offer_dict(deployed.view.record.offer),
             "findings": dicts(deployed.findings),
             "attempts": deployed.attempts,

@@ -27,16 +27,17 @@ def logs(
     chosen = name_or_only(session, name)
     lines = read_logs(session, chosen, follow=follow, since=moment(since, "--since", session.now()), tail=tail)
     if as_json and not follow:
-        output.document("logs", {"lines": [_to_dict(line) for line in lines]})
+        output.document("logs", {"lines": [line_dict(line) for line in lines]})
         return
     for line in lines:
         if as_json:
-            output.stream_document(_to_dict(line))
+            output.stream_document(line_dict(line))
         else:
             output.line(f"{_stamp(line)} {line.text}" if line.time else line.text)
 
 
-def _to_dict(line: LogLine) -> dict[str, object]:
+def line_dict(line: LogLine) -> dict[str, object]:
+    """Return a line as the JSON documents show it."""
     return {"time": _stamp(line) if line.time else None, "text": line.text}
 
 

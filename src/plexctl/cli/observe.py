@@ -37,6 +37,8 @@ def status(name: OptionalName = None, as_json: Json = False) -> None:  # noqa: F
         output.line(f"{view.record.ref.name} on {view.record.ref.provider}: {view.status.state}")
         output.line(f"  {view.status.detail}")
         output.line(f"  endpoint {_url(view)}")
+        for line in _money(view, session.now()):
+            output.line(f"  {line}")
     if not views:
         output.line("no deployments")
     output.document("status", {"deployments": [view.to_dict(session.now()) for view in views]})
@@ -54,6 +56,20 @@ def _views(session: Session, name: str | None) -> list[View]:
 def _url(view: View) -> str:
     endpoint = view.status.endpoint or view.record.endpoint
     return "-" if endpoint is None else endpoint.url
+
+
+def _money(view: View, now: float) -> list[str]:
+    """Return what is up, what it bills and what it has cost, each marked as what it is."""
+    from plexctl.flows.costs import costs_of
+
+    costs = costs_of(view, now)
+    so_far = "not known" if costs.estimate is None else f"about {costs.estimate:.2f} USD"
+    up = "not known" if costs.replicas is None else str(costs.replicas)
+    return [
+        f"replicas {up}",
+        f"bills now, estimated: {costs.words}",
+        f"cost so far, estimated: {so_far} ({costs.basis})",
+    ]
 
 
 def _price(view: View) -> str:

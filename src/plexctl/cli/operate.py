@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
+from plexctl.catalog.billing import billing_of
 from plexctl.cli.options import DryRun, Json, OptionalName, Secrets, TokenFile, Yes
 from plexctl.cli.sessions import name_or_only, open_session, secrets_of
 from plexctl.flows import operate
@@ -25,8 +30,11 @@ def stop(
         output.document("stop", {"name": chosen, "dry_run": True, "changed": False})
         return
     ended = operate.stop(session, chosen)
+    still_bills = billing_of(ended.ref.provider).stopped
     output.line(f"{chosen} is stopped" if ended.changed else f"{chosen} was stopped already: no change")
-    output.document("stop", {"name": chosen, "id": ended.ref.id, "state": "stopped", "changed": ended.changed})
+    output.line(f"  still bills: {still_bills}")
+    data = {"name": chosen, "id": ended.ref.id, "state": "stopped", "changed": ended.changed}
+    output.document("stop", data | {"still_bills": still_bills})
 
 
 def start(
@@ -47,6 +55,9 @@ def start(
 
 def destroy(
     name: OptionalName = None,
+    everything: Annotated[  # noqa: FBT002
+        bool, typer.Option("--all", help="Images, secrets and weights too, unless others use them.")
+    ] = False,
     yes: Yes = False,  # noqa: FBT002
     dry_run: DryRun = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
@@ -56,17 +67,23 @@ def destroy(
     session = open_session(output)
     chosen = name_or_only(session, name)
     if dry_run:
-        refs = operate.known_refs(session, chosen)
-        listed = [f"{resource.kind} {resource.name}" for ref in refs for resource in ref.resources]
+        listed, shared = operate.doomed(session, chosen, everything=everything)
         output.line(f"would remove {chosen}: {', '.join(listed) or 'its record'}")
-        output.document("destroy", {"name": chosen, "dry_run": True, "changed": False, "resources": listed})
+        if shared:
+            output.line(f"would keep: {', '.join(shared)}")
+        data = {"name": chosen, "dry_run": True, "changed": False, "resources": listed, "kept": shared}
+        output.document("destroy", data)
         return
-    output.confirm(f"remove {chosen} and everything that belongs to it?", yes=yes)
-    ended = operate.destroy(session, chosen)
-    removed = [{"kind": r.kind, "name": r.name, "id": r.id} for r in ended.removed]
-    output.line(f"{chosen} is destroyed: nothing of it is left")
+    more = ", images, secrets and weights included" if everything else ""
+    output.confirm(f"remove {chosen} and everything that belongs to it{more}?", yes=yes)
+    _show_destroyed(output, chosen, operate.destroy(session, chosen, everything=everything))
+
+
+def _show_destroyed(output: Output, name: str, ended: operate.Ended) -> None:
+    output.line(f"{name} is destroyed{'; what remains:' if ended.kept else ': nothing of it is left'}")
     for one in ended.kept:
-        output.line(f"  kept: {one.kind} {one.name}, {one.why}")
+        output.line(f"  {one.kind} {one.name}: {one.why}")
+    removed = [{"kind": one.kind, "name": one.name, "id": one.id} for one in ended.removed]
     kept = [{"kind": one.kind, "name": one.name, "why": one.why} for one in ended.kept]
-    data = {"name": chosen, "id": ended.ref.id, "removed": removed, "kept": kept, "changed": True}
+    data = {"name": name, "id": ended.ref.id, "removed": removed, "kept": kept, "changed": ended.changed}
     output.document("destroy", data)

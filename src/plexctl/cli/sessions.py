@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,33 @@ def with_hub_token(
         return session, Token(config.secret_values([name], session.environ, sources)[name], f"--secret {name}")
     found = config.hub_token(session.environ, file, env_files or ())
     return replace(session, environ=_with_token(session.environ, found)), found
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A spec with its implied secrets, and the values of those that were found."""
+
+    session: Session
+    spec: Spec
+    hub_token: Token | None
+    sources: Mapping[str, Path | None]
+    values: Mapping[str, Secret]
+
+    def all_values(self, names: Iterable[str]) -> dict[str, Secret]:
+        """Return these values and those of more names. Raises ConfigurationError for one that cannot be found."""
+        missing = sorted(set(names) - set(self.values))
+        return {**self.values, **config.secret_values(missing, self.session.environ, self.sources)}
+
+
+def settle(
+    session: Session, spec: Spec, secrets: Iterable[str], hub_token_file: Path | None, env_files: Iterable[Path] | None
+) -> Settled:
+    """Find the Hub's token and the values of the spec's secrets, given the `--secret` options."""
+    sources = config.secret_sources(secrets)
+    session, hub_token = with_hub_token(session, spec, sources, hub_token_file, env_files)
+    spec = config.with_implied_secrets(spec, session.environ, sources)
+    values = config.secret_values(spec.secrets, session.environ, sources)
+    return Settled(session, spec, hub_token, sources, values)
 
 
 def _with_token(environ: Mapping[str, str], token: Token | None) -> dict[str, str]:

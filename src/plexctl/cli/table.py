@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "logs": Command("logs", "logs", "Show what a deployment printed."),
     "stop": Command("operate", "stop", "End what costs while it runs; `start` brings it back."),
     "start": Command("operate", "start", "Bring a stopped deployment back and wait until it is ready."),
+    "scale": Command("scale", "scale", "Change how many replicas are kept up, and how many there may be."),
     "destroy": Command("operate", "destroy", "Remove a deployment and everything that belongs to it."),
     "doctor": Command("doctor", "doctor", "Check this machine, its keys and what reaches it; say how to mend each."),
     "image": Command("image", "image", "Build the container image, push it, or list those built: `image build`."),

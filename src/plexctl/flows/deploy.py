@@ -64,7 +64,7 @@ def _create(run: Run, ref: Ref) -> Deployed:
         return bring_up(run, journal.entry(ref.id), was_running=False)
     except BaseException as error:
         failed = what_may_be_left(journal, ref)
-        raise undone(error, lambda: removed(session, provider, journal, ref), failed) from error
+        raise undone(session, error, lambda: removed(provider, journal, ref), failed) from error
 
 
 def _again(run: Run, record: Record) -> Deployed:
@@ -77,7 +77,7 @@ def _again(run: Run, record: Record) -> Deployed:
         if was_running:
             raise with_consequence(error, f"{ref.name} ran before and was left as it is") from error
         failed = what_may_be_left(journal, ref)
-        raise undone(error, lambda: stopped(session, provider, journal, ref), failed) from error
+        raise undone(session, error, lambda: stopped(provider, journal, ref), failed) from error
 
 
 def _fresh_ref(run: Run) -> Ref:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from plexctl.errors import PlexError
+from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError, PlexError
 from plexctl.flows.follow import end_of, follow_start, look_now, still_of_use
 from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.session import Session, require
 from plexctl.flows.undoing import stopped, undone, what_may_be_left
 from plexctl.journal import Journal, Record, Wanted
 from plexctl.locks import mutation_lock
-from plexctl.model import Kept, Ref, Resource
+from plexctl.model import KEEP, Kept, Ref, Resource
 from plexctl.secret import Secret
+from plexctl.side_by_side import ask_all
+
+_FIND_S = 60.0
+_NOT_SET_UP = (CredentialsError, ConfigurationError, ExtraMissingError)
+"""What a provider raises that nobody uses on this machine."""
 
 SecretsOf = Callable[[Iterable[str]], Mapping[str, Secret]]
 """Returns the values of secrets. Raises ConfigurationError for one that cannot be found."""
@@ -33,7 +39,7 @@ class Ended:
 def stop(session: Session, name: str) -> Ended:
     """End what costs while it runs, keep what `start` needs. Raises NotFoundError for an unknown name."""
     with mutation_lock(session.home, name), session.journal() as journal:
-        record = _recorded(journal, name)
+        record = recorded(journal, name)
         was_running = provider_status(session, record).state in RUNNING
         entry = journal.entry(record.ref.id)
         entry.want(Wanted.STOPPED)
@@ -47,7 +53,7 @@ def start(session: Session, name: str, values_of: SecretsOf) -> tuple[View, bool
     `values_of` gives the values of the secrets that its plan names.
     """
     with mutation_lock(session.home, name), session.journal() as journal:
-        record = _recorded(journal, name)
+        record = recorded(journal, name)
         entry = journal.entry(record.ref.id)
         plan = session.provider(record.ref.provider).plan(record.spec, record.offer)
         provider = session.provider(record.ref.provider, values_of(plan.secrets))
@@ -62,7 +68,7 @@ def start(session: Session, name: str, values_of: SecretsOf) -> tuple[View, bool
             if was_running:
                 raise
             failed = what_may_be_left(journal, record.ref)
-            raise undone(error, lambda: stopped(session, provider, journal, record.ref), failed) from error
+            raise undone(session, error, lambda: stopped(provider, journal, record.ref), failed) from error
         return view, deployment.changed
 
 
@@ -80,35 +86,62 @@ def destroy(session: Session, name: str, *, everything: bool = False) -> Ended:
         entry.want(Wanted.GONE)
         removal = session.provider(record.ref.provider).destroy(record.ref, everything=everything)
         entry.gone()
-        return Ended(record.ref, changed=bool(removal.removed), removed=removal.removed, kept=removal.kept)
+        return Ended(record.ref, changed=True, removed=removal.removed, kept=removal.kept)
 
 
 def find_everywhere(session: Session, name: str | None) -> list[Ref]:
-    """Ask every provider for its deployments of that name (all when None); one that cannot answer is told of."""
+    """Ask every provider at once for its deployments of that name (all when None); who cannot answer is told of."""
+    asked = {one: partial(_find, session, one, name) for one in session.providers.names()}
     found: list[Ref] = []
-    for provider in session.providers.names():
-        try:
-            found += session.provider(provider).find(name)
-        except PlexError as error:
-            session.reporter.note(f"{provider} was not asked: {error.message}")
+    not_set_up = []
+    for provider, answer in ask_all(asked, _FIND_S).items():
+        if isinstance(answer, _NOT_SET_UP):
+            not_set_up.append(provider)
+        elif isinstance(answer, PlexError | TimeoutError):
+            session.reporter.note(f"{provider} could not be asked: {answer}")
+        elif isinstance(answer, Exception):
+            raise answer
+        else:
+            found += answer
+    if not_set_up:
+        session.reporter.note(f"not asked, as they are not set up here: {', '.join(not_set_up)} (see `plexctl doctor`)")
     return found
+
+
+def doomed(session: Session, name: str, *, everything: bool) -> tuple[list[str], list[str]]:
+    """Return what a destroy would remove and what it would keep, as `kind name`, by journal and plan.
+
+    Raises NotFoundError when nobody knows the name.
+    """
+    listed = [f"{one.kind} {one.name}" for ref in known_refs(session, name) for one in ref.resources]
+    record = next((one for one in session.records() if one.ref.name == name), None)
+    if everything or record is None:
+        return listed, []
+    plan = session.provider(record.ref.provider).plan(record.spec, record.offer)
+    shared = {step.subject for step in plan.steps if step.action == KEEP}
+    return [one for one in listed if one not in shared], [one for one in listed if one in shared]
 
 
 def known_refs(session: Session, name: str) -> list[Ref]:
     """Return the deployments of that name, from the journal or else from the providers. Raises NotFoundError."""
-    recorded = [record.ref for record in session.records() if record.ref.name == name]
-    return recorded or find_everywhere(session, name) or [session.record(name).ref]
+    known = [record.ref for record in session.records() if record.ref.name == name]
+    return known or find_everywhere(session, name) or [session.record(name).ref]
+
+
+def _find(session: Session, provider: str, name: str | None) -> list[Ref]:
+    return session.provider(provider).find(name)
 
 
 def _destroy_found(session: Session, journal: Journal, name: str, *, everything: bool) -> Ended:
     found = find_everywhere(session, name)
     if not found:
-        _recorded(journal, name)
+        recorded(journal, name)
     removals = [session.provider(ref.provider).destroy(ref, everything=everything) for ref in found]
     removed = tuple(resource for one in removals for resource in one.removed)
     kept = tuple(kept for one in removals for kept in one.kept)
     return Ended(found[0], changed=bool(removed), removed=removed, kept=kept)
 
 
-def _recorded(journal: Journal, name: str) -> Record:
+def recorded(journal: Journal, name: str) -> Record:
+    """Return a deployment. Raises NotFoundError, with the nearest known name, when there is none."""
     return require(journal.record(name), name, (record.ref.name for record in journal.records()))

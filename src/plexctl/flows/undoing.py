@@ -24,11 +24,14 @@ def with_consequence(error: BaseException, left: str) -> BaseException:
     return error
 
 
-def undone(error: BaseException, undo: Callable[[], str], failed: Callable[[str], str]) -> BaseException:
+def undone(
+    session: Session, error: BaseException, undo: Callable[[], str], failed: Callable[[str], str]
+) -> BaseException:
     """Run `undo`, which returns what is true after it, and return the error that says so.
 
     When that fails or is interrupted too, `failed` makes the words, given the reason.
     """
+    session.reporter.note("it did not come up: taking back what was done")
     try:
         left = undo()
     except KeyboardInterrupt as second:
@@ -39,9 +42,8 @@ def undone(error: BaseException, undo: Callable[[], str], failed: Callable[[str]
     return with_consequence(error, left)
 
 
-def removed(session: Session, provider: Provider, journal: Journal, ref: Ref) -> str:
+def removed(provider: Provider, journal: Journal, ref: Ref) -> str:
     """Remove what this run made and return what is left of it."""
-    session.reporter.note("it did not come up: removing what was made")
     record = journal.record(ref.name)
     if record is None:
         return NOTHING_LEFT
@@ -52,9 +54,8 @@ def removed(session: Session, provider: Provider, journal: Journal, ref: Ref) ->
     return f"removed, and kept: {', '.join(f'{one.kind} {one.name}' for one in removal.kept)}"
 
 
-def stopped(session: Session, provider: Provider, journal: Journal, ref: Ref) -> str:
+def stopped(provider: Provider, journal: Journal, ref: Ref) -> str:
     """Stop what this run started and return what is true of it."""
-    session.reporter.note("it did not come up: stopping what was started")
     provider.stop(journal.entry(ref.id).ref)
     journal.entry(ref.id).want(Wanted.STOPPED)
     return "it is stopped"

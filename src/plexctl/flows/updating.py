@@ -33,7 +33,9 @@ def update(run: Run, record: Record) -> Deployed:
     try:
         return bring_up(run, entry, was_running=was_running)
     except BaseException as error:
-        raise undone(error, lambda: _put_back(run, record, was_running=was_running), _failed(ref.name)) from error
+        raise undone(
+            session, error, lambda: _put_back(run, record, was_running=was_running), _failed(ref.name)
+        ) from error
 
 
 def _ask_about_conversations(run: Run, view: View) -> None:
@@ -46,13 +48,12 @@ def _ask_about_conversations(run: Run, view: View) -> None:
 
 def _put_back(run: Run, record: Record, *, was_running: bool) -> str:
     """Apply what was recorded before; return what is true then."""
-    session, provider, name = run.session, run.prepared.provider, record.ref.name
+    provider, name = run.prepared.provider, record.ref.name
     entry = run.journal.entry(record.ref.id)
     entry.respec(record.spec, record.offer)
     entry.expires(record.expires_at)
     if not was_running:
-        return f"{name} has its former spec back, and {stopped(session, provider, run.journal, record.ref)}"
-    session.reporter.note(f"the new spec did not come up: {name} gets its former one back")
+        return f"{name} has its former spec back, and {stopped(provider, run.journal, record.ref)}"
     provider.apply(provider.plan(record.spec, record.offer), entry)
     return f"{name} has its former spec back"
 
