@@ -11,12 +11,11 @@ import typer
 
 from plexctl import config
 from plexctl.catalog.wishes import AUTO
-from plexctl.cli.deploying import confirm_price, serve, show_deployed, show_plan, tell_findings
+from plexctl.cli.deploying import confirm_price, deploy_to_stay, serve, show_plan, tell_findings
 from plexctl.cli.options import ConfigFile, DryRun, EnvFiles, HubTokenFile, Json, Secrets, TokenFile, Yes, seconds
 from plexctl.cli.sessions import open_session, settle
 from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
 from plexctl.errors import UsageError
-from plexctl.flows import deploy as flow
 from plexctl.flows import serving
 from plexctl.flows.bringing import Acting
 from plexctl.flows.preparing import Order, prepare
@@ -94,9 +93,9 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     }
     spec = config.load_spec(session.environ, flags, config_file)
     _check_target(spec, private=private)
-    wish = wish_of((str(spec.provider),), gpu, region, max_price)
     if dev:
         serving.check_serves(session, str(spec.provider))
+    wish = wish_of((str(spec.provider),), gpu, region, max_price)
     settled = settle(session, spec, secret or [], hf_token_file, env_file)
     prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force))
     tell_findings(output, prepared.findings)
@@ -107,10 +106,7 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     confirm_price(output, prepared, yes=yes)
     session = replace(settled.session, token=values.get(config.TOKEN_VARIABLE, session.token))
     acting = Acting(values, partial(output.confirm, yes=yes), probe, renew_secrets)
-    if dev:
-        serve(output, session, prepared, acting)
-    else:
-        show_deployed(output, spec, flow.deploy(session, prepared, acting), session.now())
+    (serve if dev else deploy_to_stay)(output, session, prepared, acting)
 
 
 def _check_target(spec: Spec, *, private: bool) -> None:

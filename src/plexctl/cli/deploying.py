@@ -5,13 +5,13 @@ from __future__ import annotations
 from plexctl.catalog.billing import billing_of
 from plexctl.cli.logs import line_dict
 from plexctl.flows import serving
-from plexctl.flows.bringing import Acting, Deployed, offer_dict
+from plexctl.flows.bringing import Acting, offer_dict
+from plexctl.flows.deploy import deploy
 from plexctl.flows.observe import View
 from plexctl.flows.preparing import Prepared, dicts
 from plexctl.flows.session import Session
 from plexctl.model import Finding, Level, LogLine
 from plexctl.output import Output
-from plexctl.spec import Spec
 
 
 def tell_findings(output: Output, findings: list[Finding]) -> None:
@@ -85,12 +85,13 @@ def _show_up(output: Output, name: str, data: dict[str, object], heard: dict[str
         show_report(output, heard)
 
 
-def show_deployed(output: Output, spec: Spec, deployed: Deployed, now: float) -> None:
-    """Show how it ended."""
-    data = deployed.view.to_dict(now)
+def deploy_to_stay(output: Output, session: Session, prepared: Prepared, acting: Acting) -> None:
+    """Deploy, and show how it ended."""
+    deployed = deploy(session, prepared, acting)
+    data = deployed.view.to_dict(session.now())
     if not deployed.changed:
-        output.line(f"{spec.name} runs already as asked for: no change")
-    _show_up(output, spec.name, data, deployed.probe)
+        output.line(f"{prepared.spec.name} runs already as asked for: no change")
+    _show_up(output, prepared.spec.name, data, deployed.probe)
     output.document(
         "deploy",
         {
