@@ -17,6 +17,8 @@ ENTRY_POINT_GROUP = "plexctl.providers"
 
 BUILT_IN: dict[str, str] = {
     "local": "plexctl_providers.local.adapter:LocalProvider",
+    "modal": "plexctl_providers.modal.adapter:ModalProvider",
+    "cloudrun": "plexctl_providers.cloudrun.adapter:CloudRunProvider",
 }
 """Name to `module:Class`."""
 PURE: dict[str, str] = {

@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -223,5 +224,6 @@ def _folder_of(pid: int) -> Path | None:
 
 WORLDS: dict[str, Callable[[Path], World]] = {
     "local": LocalWorld,
+    "cloudrun": lambda home: import_module("tests.clouds.google.world").CloudRunWorld(home),
 }
 """Every built-in adapter has its entry; a test holds that."""

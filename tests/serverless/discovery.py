@@ -9,6 +9,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,42 @@ def document(name: str) -> dict[str, Any]:
     """Return one copied document."""
     content: dict[str, Any] = json.loads((_SPECS / f"{name}.json").read_text(encoding="utf-8"))
     return content
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A request as Google's descriptions see it."""
+
+    method: str
+    """The method's id, such as `run.projects.locations.services.create`."""
+    host: str
+    params: Mapping[str, str]
+    """What the path names."""
+    complaints: tuple[str, ...]
+
+
+def judge(verb: str, path: str, query: Mapping[str, Any], body: Any, *, is_upload: bool = False) -> Judged | None:
+    """Find the method that a request on one address for all APIs means; None when no method is called like that."""
+    for name in sorted(path.stem for path in _SPECS.glob("*.json")):
+        spec = document(name)
+        for method_id, method in spec["methods"].items():
+            own = method.get("uploadPath") if is_upload else method["path"]
+            found = _pattern(own).fullmatch(path) if own and method["httpMethod"] == verb else None
+            if found is None:
+                continue
+            unknown = set(query) - set(method["query"]) - _COMMON_QUERY
+            words = [f"query: unknown {key}" for key in sorted(unknown)]
+            if "request" in method and not is_upload:
+                words += complaints(body, {"$ref": method["request"]}, spec["schemas"])
+            elif body is not None and not is_upload:
+                words.append("no body is known")
+            return Judged(method_id, spec["host"], found.groupdict(), tuple(words))
+    return None
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{([A-Za-z0-9]+)\\}", r"(?P<\1>[^/:]+)", re.escape(path)))
 
 
 def complaints_about_call(call: Mapping[str, Any]) -> list[str]:

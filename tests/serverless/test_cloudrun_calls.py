@@ -74,9 +74,9 @@ def test_the_judge_knows_paths(change: dict[str, Any], complaint: str) -> None:
 @pytest.mark.parametrize(
     ("variant", "secrets", "others"),
     [
-        ("default", 2, "repository source-bucket source build weights-bucket weights-access service invoker"),
-        ("full", 3, "repository source-bucket source build service"),
-        ("echo", 1, "repository source-bucket source build service invoker"),
+        ("default", 2, "repository source-bucket source image weights-bucket weights-access service invoker"),
+        ("full", 3, "repository source-bucket source image service"),
+        ("echo", 1, "repository source-bucket source image service invoker"),
         ("given", 2, "weights-access service invoker"),
     ],
 )

@@ -111,6 +111,6 @@ def test_google_knows_the_build(variant: str) -> None:
     build = YAML.safe_load(files_of("cloudrun", variant)["cloudbuild.yaml"])
     spec = document("cloudbuild-v1")
     assert complaints(build, {"$ref": "Build"}, spec["schemas"]) == []
-    (planned,) = [one.body["json"] for one in plan_of("cloudrun", variant).resources if one.kind == "build"]
+    (planned,) = [one.body["json"] for one in plan_of("cloudrun", variant).resources if one.kind == "image"]
     assert isinstance(planned, dict)
     assert build == {key: value for key, value in planned.items() if key != "source"}

@@ -95,7 +95,7 @@ def test_it_makes_everything_that_is_planned(ran: Ran) -> None:
     for kind, command in expected.items():
         assert sum(one.startswith(command) for one in made) == kinds.count(kind)
     assert sum("buckets create" in one for one in made) == sum(kind.endswith("-bucket") for kind in kinds)
-    assert any("builds submit" in one for one in made) == ("build" in kinds)
+    assert any("builds submit" in one for one in made) == ("image" in kinds)
     verb = "add" if "invoker" in kinds else "remove"
     assert [one.split()[2] for one in made if "allUsers" in one] == [f"{verb}-iam-policy-binding"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plexctl.model import Offer, Plan, PlannedResource, Step
+from plexctl.model import KEEP, Offer, Plan, PlannedResource, Step
 from plexctl.spec import Spec
 from plexctl_providers._common.settings import ECHO, choose_engine, label, secret_names
 from plexctl_providers.cloudrun import surroundings
@@ -21,7 +21,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
     engine = choose_engine(spec, offer)
     secrets = secret_names(spec, engine)
     builds = spec.image.name is None
-    resources = [surroundings.apis(spec, builds=builds), *surroundings.secrets(spec, secrets)]
+    resources = [surroundings.apis(spec, builds=builds), *surroundings.secrets(spec, offer, secrets)]
     if builds:
         resources += surroundings.image(spec, offer)
     if _has_bucket(spec, engine):
@@ -36,6 +36,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
         steps=tuple(_steps(spec, offer, engine)),
         resources=tuple(resources),
         secrets=secrets,
+        place=f"{project(spec)}/{region_of(offer)}",
     )
 
 
@@ -52,14 +53,17 @@ def _steps(spec: Spec, offer: Offer, engine: str) -> list[Step]:
     if spec.image.name is None:
         steps += _build_steps(spec, offer)
     if _has_bucket(spec, engine):
-        owned = "yours, left as it is" if spec.cloudrun.bucket else f"in {region_of(offer)}"
-        steps.append(Step("create", f"bucket {weights_bucket(spec)}", f"for the weights; {owned}"))
+        owned = "yours, left as it is" if spec.cloudrun.bucket else f"in {region_of(offer)}; it goes with a destroy"
+        detail = f"for the weights, about 0.35 USD a month; {owned}"
+        steps.append(Step("create", f"bucket {weights_bucket(spec)}", detail))
+    elif engine != ECHO:
+        steps.append(Step("fetch", "weights", "into memory at each cold start, at the GPU's price"))
     return steps + _service_steps(spec, offer)
 
 
 def _build_steps(spec: Spec, offer: Offer) -> list[Step]:
     return [
-        Step("create", f"repository {spec.cloudrun.repository}", "in Artifact Registry, unless it is there"),
+        Step(KEEP, f"repository {spec.cloudrun.repository}", "in Artifact Registry, made unless it is there; shared"),
         Step("upload", "source", "the folder image/, unless its image is built"),
         Step("build", "image", tagged_image(spec, offer)),
         Step("wait", "build", "its digest is what the service runs"),
@@ -78,4 +82,21 @@ def _service_steps(spec: Spec, offer: Offer) -> list[Step]:
     ]
     if not run.private:
         steps.append(Step("allow", "callers", "everyone, as the gateway asks for its token"))
-    return [*steps, Step("wait", "engine", ready), Step("probe", "endpoint", "speech is sent and heard")]
+    return [
+        *steps,
+        Step("wait", "engine", ready),
+        Step("probe", "endpoint", "speech is sent and heard"),
+        *_later(spec),
+    ]
+
+
+def _later(spec: Spec) -> list[Step]:
+    """Say what a redeploy, a stop and a destroy do: the reader decides before anything exists."""
+    kept = "secrets" if spec.image.name else "image, repository and secrets"
+    redeploy = "a conversation goes on in the old revision until its end or an hour; new ones go to the new revision"
+    stopped = "0 instances, no new revision: nothing bills but what is stored (image, weights)"
+    return [
+        Step("redeploy", "service", redeploy),
+        Step("stop", "service", stopped),
+        Step("destroy", "all but", f"{kept}, for the next deploy at cents a month; --all removes them too"),
+    ]

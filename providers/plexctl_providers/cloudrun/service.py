@@ -31,9 +31,9 @@ _DRAIN_S = 8
 
 def service_call(spec: Spec, offer: Offer) -> dict[str, object]:
     """Return the call that creates the service."""
-    return call(
-        "run", "POST", f"/v2/{location(spec, offer)}/services", service(spec, offer), {"serviceId": label(spec)}
-    )
+    path = f"/v2/{location(spec, offer)}/services"
+    made = call("run", "POST", path, service(spec, offer), {"serviceId": label(spec)})
+    return made if spec.limits.ttl_s is None else made | {"ttl_s": spec.limits.ttl_s}
 
 
 def service(spec: Spec, offer: Offer) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from plexctl.model import MANAGED_BY, Offer, PlannedResource
 from plexctl.spec import Spec
+from plexctl_providers._common.offers import profile_for
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import label, labels
 from plexctl_providers.cloudrun.accelerators import region_of
@@ -23,6 +24,7 @@ from plexctl_providers.cloudrun.names import (
     tagged_image,
     weights_bucket,
 )
+from plexctl_providers.cloudrun.place import REGION_LABEL
 
 APIS = "apis"
 REPOSITORY = "repository"
@@ -31,10 +33,12 @@ SECRET_VERSION = "secret-version"  # noqa: S105 - the same
 SECRET_ACCESS = "secret-access"  # noqa: S105 - the same
 SOURCE_BUCKET = "source-bucket"
 SOURCE = "source"
-BUILD = "build"
+BUILD = "image"
+"""The image is what there is of a build afterwards."""
 WEIGHTS_BUCKET = "weights-bucket"
 WEIGHTS_ACCESS = "weights-access"
 INVOKER = "invoker"
+INVOKER_ROLE = "roles/run.invoker"
 EVERYONE = "allUsers"
 _BUILD_TIMEOUT_S = 3600
 """Torch alone is several GB of wheels."""
@@ -66,10 +70,11 @@ def image(spec: Spec, offer: Offer) -> Iterator[PlannedResource]:
         f"/upload/storage/v1/b/{source_bucket(spec)}/o",
         query={"uploadType": "media", "name": _source_object()},
     )
-    content = {"content": "image/ as tar.gz", "contentType": "application/gzip"}
+    made_of = {"profile": profile_for(spec, offer).name, "base": spec.image.base, "templates": spec.templates.folder}
+    content = {"content": "image/ as tar.gz", "contentType": "application/gzip", "madeOf": made_of}
     yield PlannedResource(SOURCE, _source_object(), upload | content)
     path = f"/v1/projects/{project(spec)}/builds"
-    yield PlannedResource(BUILD, tagged_image(spec, offer), call("cloudbuild", "POST", path, build(spec, offer)))
+    yield PlannedResource(BUILD, label(spec), call("cloudbuild", "POST", path, build(spec, offer)))
 
 
 def build(spec: Spec, offer: Offer) -> dict[str, object]:
@@ -85,12 +90,13 @@ def build(spec: Spec, offer: Offer) -> dict[str, object]:
     }
 
 
-def secrets(spec: Spec, names: tuple[str, ...]) -> Iterator[PlannedResource]:
+def secrets(spec: Spec, offer: Offer, names: tuple[str, ...]) -> Iterator[PlannedResource]:
     """Yield each secret, its value (base64, as the API asks) and who may read it."""
+    where = {REGION_LABEL: region_of(offer)}  # a secret lives in no region: it tells where the rest is
     for name in names:
         secret = secret_id(spec, name)
         parent = f"/v1/projects/{project(spec)}/secrets"
-        json: dict[str, object] = {"replication": {"automatic": {}}, "labels": labels(spec)}
+        json: dict[str, object] = {"replication": {"automatic": {}}, "labels": labels(spec) | where}
         yield PlannedResource(SECRET, secret, call("secretmanager", "POST", parent, json, {"secretId": secret}))
         json = {"payload": {"data": placeholder(f"{name}_BASE64")}}
         version = call("secretmanager", "POST", f"{parent}/{secret}:addVersion", json)
@@ -115,7 +121,7 @@ def weights(spec: Spec, offer: Offer) -> Iterator[PlannedResource]:
 def invoker(spec: Spec, offer: Offer) -> PlannedResource:
     """Return everyone's right to call: the gateway asks for its token."""
     path = f"/v2/{location(spec, offer)}/services/{label(spec)}:setIamPolicy"
-    json = {"policy": _policy("roles/run.invoker", EVERYONE)}
+    json = {"policy": _policy(INVOKER_ROLE, EVERYONE)}
     return PlannedResource(INVOKER, label(spec), call("run", "POST", path, json))
 
 

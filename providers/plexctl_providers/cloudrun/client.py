@@ -1,0 +1,159 @@
+"""Google's REST APIs over one signed session: the only I/O of this adapter.
+
+google-cloud-run's own client is not used: it leaves out what is false or 0 and sends enumerations as numbers, so that
+what goes out is not what the plan says, and it does not wait as Retry-After asks (0.16.2, read and tried).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from plexctl.contract import Context
+from plexctl.errors import PlexError, ProviderError
+from plexctl_providers.cloudrun.credentials import (
+    Identity,
+    emulator_url,
+    environment_project,
+    identity,
+    require_project,
+)
+from plexctl_providers.cloudrun.errors import error_of, is_absent, is_disabled, no_answers
+
+Json = dict[str, Any]
+_TIMES_S = (10, 60)
+"""For a connection, and between bytes of an answer."""
+_FIRST_POLL_S, _LAST_POLL_S, _BACKOFF = 0.05, 2.0, 1.5
+_OPERATION_S = 300.0
+_READS = frozenset({"GET"})
+_LOGS = "/v2/entries:list"
+_READING_POSTS = (_LOGS, ":testIamPermissions")
+
+
+class Google:
+    """All APIs of Google's that a deployment needs. Nothing is imported, opened or asked before the first call."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._identity: Identity | None = None
+        self.changes = 0
+        """Calls so far that were to change something."""
+
+    @property
+    def context(self) -> Context:
+        """What the core lends."""
+        return self._context
+
+    def project(self, named: str | None = None) -> str:
+        """Return the project to work in: named, the environment's, the credentials'. Raises ConfigurationError."""
+        return require_project(named or environment_project(self._context.environment) or self.identity().project)
+
+    def identity(self) -> Identity:
+        """Return who we are. Raises CredentialsError."""
+        self._open()
+        return cast("Identity", self._identity)
+
+    def call(
+        self, api: str, method: str, path: str, json: object = None, query: Mapping[str, object] | None = None
+    ) -> Json:
+        """Ask `https://<api>.googleapis.com` once; 429 is waited for, what may be repeated safely is repeated.
+
+        Raises the errors of `errors.error_of`, one of which is that nobody knows whether it was done.
+        """
+        return self._send(api, method, path, query, {} if json is None else {"json": json})
+
+    def upload(self, path: str, query: Mapping[str, object], content: bytes, kind: str) -> Json:
+        """Store an object in a bucket."""
+        more = {"data": content, "headers": {"Content-Type": kind}}
+        return self._send("storage", "POST", path, query, more)
+
+    def get(self, api: str, path: str, query: Mapping[str, object] | None = None) -> Json | None:
+        """Return what is there; None when it is not, nor when the API is off, in which nothing can be."""
+        try:
+            return self.call(api, "GET", path, query=query)
+        except PlexError as error:
+            if is_absent(error) or is_disabled(error):
+                return None
+            raise
+
+    def items(self, api: str, path: str, key: str, query: Mapping[str, object] | None = None) -> Iterator[Json]:
+        """Yield what a list has, page by page; nothing where its parent is not there or the API is off."""
+        token = ""
+        while True:
+            page = self.get(api, path, {**(query or {}), **({"pageToken": token} if token else {})}) or {}
+            yield from page.get(key, ())
+            token = page.get("nextPageToken", "")
+            if not token:
+                return
+
+    def finish(self, api: str, version: str, operation: Json, action: str) -> Json:
+        """Wait for a long-running operation and return its response. Raises its error, or ProviderError when late."""
+        for _ in polls(_OPERATION_S):
+            if operation.get("done", "name" not in operation):
+                break
+            operation = self.call(api, "GET", f"/{version}/{operation['name']}")
+        else:
+            raise ProviderError(f"cannot {action}: Google still works on it after {_OPERATION_S:g} s")
+        if "error" in operation:
+            raise error_of(action, _http_code(operation["error"]), operation)
+        return cast("Json", operation.get("response", {}))
+
+    def _send(
+        self, api: str, method: str, path: str, query: Mapping[str, object] | None, more: Mapping[str, object]
+    ) -> Json:
+        self._open()
+        base = emulator_url(self._context.environment) or f"https://{api}.googleapis.com"
+        action = f"{_VERBS[method]} {path.partition('/v')[2][2:] or path}"
+        if method not in _READS and not path.endswith(_READING_POSTS):
+            self.changes += 1
+        with no_answers(action):
+            answer = self._session.request(method, base + path, params=query, timeout=_TIMES_S, **more)
+            text = answer.content
+        body = _json(text)
+        if answer.status_code >= 400:  # noqa: PLR2004 - HTTP's own
+            raise error_of(action, answer.status_code, body)
+        if not isinstance(body, dict):
+            raise ProviderError(f"cannot {action}: the answer is not JSON")
+        return body
+
+    def _open(self) -> None:
+        """Open the session, once; several threads may come here."""
+        with self._lock:
+            if self._session is None:
+                from plexctl_providers.cloudrun.session import authorized
+
+                emulator = emulator_url(self._context.environment)
+                self._identity = identity(self._context.environment)
+                reading = f"{emulator or 'https://logging.googleapis.com'}{_LOGS}"
+                self._session = authorized(self._identity.credentials, reading, is_emulated=emulator is not None)
+
+
+def polls(limit_s: float) -> Iterator[float]:
+    """Yield, at once and then ever more slowly, until the time is over; each time the seconds since the first."""
+    begun, delay_s = time.monotonic(), _FIRST_POLL_S
+    while (gone_s := time.monotonic() - begun) < limit_s:
+        yield gone_s
+        time.sleep(delay_s)
+        delay_s = min(delay_s * _BACKOFF, _LAST_POLL_S)
+
+
+_VERBS = {"GET": "read", "POST": "make", "PUT": "write", "PATCH": "change", "DELETE": "delete"}
+_CODES = {3: 400, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 13: 500, 14: 503, 16: 401}
+"""google.rpc.Code to HTTP, as google/rpc/code.proto says it."""
+
+
+def _http_code(error: Json) -> int:
+    return _CODES.get(int(error.get("code", 0)), 400)
+
+
+def _json(text: bytes) -> object:
+    import json
+
+    try:
+        return json.loads(text) if text else {}
+    except ValueError:
+        return None

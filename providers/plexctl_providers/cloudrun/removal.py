@@ -1,0 +1,142 @@
+"""Destroying a deployment: each thing deleted, and read back as gone before it is said to be.
+
+A plain destroy leaves what a next deploy uses again and says so; everything else goes, and what it added to things that
+are not its own is taken away again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from plexctl.errors import PlexError, ProviderError
+from plexctl.model import Kept, Ref, Removal, Resource
+from plexctl_providers.cloudrun import surroundings
+from plexctl_providers.cloudrun.buckets import bucket_path, remove_bucket
+from plexctl_providers.cloudrun.client import Google, polls
+from plexctl_providers.cloudrun.errors import is_absent, is_disabled
+from plexctl_providers.cloudrun.image_build import cancel_builds
+from plexctl_providers.cloudrun.place import IMAGES, Place, is_ours
+from plexctl_providers.cloudrun.policies import Guarded, deny, is_allowed
+from plexctl_providers.cloudrun.requests import SERVICE
+from plexctl_providers.cloudrun.search import inventory, place_of, services_in
+
+_GONE_S = 4.0
+"""Between the end of a delete and its being gone for readers."""
+_REGISTRY = "artifactregistry"
+_ORDER = (
+    SERVICE,
+    surroundings.WEIGHTS_ACCESS,
+    surroundings.WEIGHTS_BUCKET,
+    surroundings.SOURCE_BUCKET,
+    IMAGES,
+    surroundings.SECRET,
+    surroundings.REPOSITORY,
+)
+"""What bills most goes first; what something else needs goes after it."""
+_KEPT = {
+    IMAGES: "the next deploy need not build it; about 0.10 USD a GB a month (from memory); --all removes it",
+    surroundings.SECRET: "the next deploy uses it; 0.06 USD a version a month (from memory); --all removes it",
+    surroundings.REPOSITORY: "deployments share it; it costs what its images cost; --all removes it when it is empty",
+}
+
+
+def destroy(google: Google, ref: Ref, *, everything: bool) -> Removal:
+    """Remove a deployment. Raises ProviderError for what Google said was deleted, and is still there."""
+    place = place_of(google, ref)
+    if place is None:
+        return Removal()
+    there = inventory(google, place, (ref.name, ref.id))
+    known = {(one.kind, one.name) for one in there}
+    added = [one for one in ref.resources if _is_recorded_only(google, one) and (one.kind, one.name) not in known]
+    _without_api(lambda: cancel_builds(google, place.project, ref.label))
+    removed: list[Resource] = []
+    kept: list[Kept] = []
+    for one in sorted([*there, *added], key=lambda found: _ORDER.index(found.kind)):
+        why = _reason_to_keep(google, place, ref, one, everything=everything)
+        if why is not None:
+            kept.append(Kept(one.kind, one.name, why))
+        elif _remove(google, one, ref):
+            removed.append(one)
+    return Removal(tuple(removed), tuple(kept))
+
+
+def _is_recorded_only(google: Google, one: Resource) -> bool:
+    """Tell whether only the journal knows that something is ours: a right that was added, a repository of others."""
+    if one.kind == surroundings.WEIGHTS_ACCESS:
+        return "member" in one.detail
+    return one.kind == surroundings.REPOSITORY and bool(one.id) and google.get(_REGISTRY, f"/v1/{one.id}") is not None
+
+
+def _reason_to_keep(google: Google, place: Place, ref: Ref, one: Resource, *, everything: bool) -> str | None:
+    if one.kind == surroundings.WEIGHTS_ACCESS:
+        return _other_user(google, place, ref, one.name)
+    if one.kind not in _KEPT:
+        return None
+    if not everything:
+        return _KEPT[one.kind]
+    if one.kind != surroundings.REPOSITORY:
+        return None
+    if not is_ours(google.get(_REGISTRY, f"/v1/{one.id}") or {}):
+        return "it is not plexctl's"
+    others = list(google.items(_REGISTRY, f"/v1/{one.id}/packages", "packages"))
+    return f"it has {len(others)} image(s) of others" if others else None
+
+
+def _other_user(google: Google, place: Place, ref: Ref, bucket: str) -> str | None:
+    """Say which other service mounts the user's own bucket, and may well have its right to by the same account."""
+    for service in services_in(google, place.project, place.region):
+        name = str(service.get("name", "")).rpartition("/")[2]
+        mounted = (one.get("gcs", {}).get("bucket") for one in service.get("template", {}).get("volumes", ()))
+        if name != ref.label and bucket in mounted:
+            return f"{name} uses the bucket too"
+    return None
+
+
+def _remove(google: Google, one: Resource, ref: Ref) -> bool:
+    """Delete one thing and read back; return whether it was there."""
+    if one.kind == surroundings.WEIGHTS_ACCESS:
+        thing = Guarded("storage", bucket_path(one.name))
+        changed = deny(google, thing, one.detail["role"], one.detail["member"])
+        _until_gone(one, lambda: is_allowed(google, thing, one.detail["role"], one.detail["member"]))
+        return changed
+    if one.kind in (surroundings.WEIGHTS_BUCKET, surroundings.SOURCE_BUCKET):
+        removed = remove_bucket(google, one.name, ref.id)
+        _until_gone(one, lambda: google.get("storage", bucket_path(one.name)) is not None)
+        return removed
+    api, version = _APIS[one.kind]
+    path = f"/{version}/{one.id}"
+    try:
+        operation = google.call(api, "DELETE", path)
+        google.finish(api, version, operation, f"delete {one.name}")
+    except PlexError as error:
+        if not is_absent(error):
+            raise
+    _until_gone(one, lambda: google.get(api, path) is not None)
+    return True
+
+
+_APIS = {
+    SERVICE: ("run", "v2"),
+    IMAGES: (_REGISTRY, "v1"),
+    surroundings.REPOSITORY: (_REGISTRY, "v1"),
+    surroundings.SECRET: ("secretmanager", "v1"),
+}
+
+
+def _until_gone(one: Resource, is_there: Callable[[], bool]) -> None:
+    for _ in polls(_GONE_S):
+        if not is_there():
+            return
+    raise ProviderError(
+        f"Google says that the {one.kind} {one.name} is deleted, and it is still there: it may bill",
+        hint="destroy it again, or delete it by hand",
+    )
+
+
+def _without_api(call: Callable[[], None]) -> None:
+    """Do what has nothing to do where the API is off."""
+    try:
+        call()
+    except PlexError as error:
+        if not is_disabled(error):
+            raise
