@@ -111,13 +111,19 @@ class _Watch:
         """Return what is true now. Raises what `follow_start` says of providers."""
         now = self.session.monotonic()
         failure = await self._ask_provider() if self._is_due(now) else None
-        status = self.status or Status(State.CREATING, self.record.endpoint, "the provider does not answer")
+        status = self.status or self._untold()
         view = await with_gateways_word(View(self.record, status, told=status.state))
         if failure is None or view.health is not None:
             self.silent_since = None
         else:
             self._tolerate(failure, now)
         return view
+
+    def _untold(self) -> Status:
+        """Return what holds as long as the provider has not answered: the gateway may, where its place is known."""
+        endpoint = self.record.endpoint
+        state = State.LOADING if endpoint else State.CREATING
+        return Status(state, endpoint, "the provider does not answer")
 
     def _is_due(self, now: float) -> bool:
         told = self.status

@@ -105,6 +105,8 @@ async def with_gateways_word(view: View) -> View:
     from plexctl.flows.health import ask
 
     health = await ask(endpoint)
+    if health is None and view.status.state is State.UNKNOWN:
+        return view
     return replace(view, status=refine(view.status, health), health=health)
 
 
