@@ -21,6 +21,7 @@ from tests.licence.world import CANARY, populate, token
 from plexctl.extras import Requirement, check_extras, parse_requirements, requirements, satisfies
 from plexctl.flows.doctor import check_clock
 from plexctl.model import Level
+from plexctl.registry import BUILT_IN
 from plexctl.side_by_side import ask_all
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -49,8 +50,8 @@ def test_all_is_well(plexctl: Plexctl, hub: Hub) -> None:
     """With a token that may read the model there is a finding for each check, none fails, and the exit code is 0."""
     code, found = findings(plexctl, hub, "ann")
     assert code == 0
-    names = ["python", "extras", "container", "ssh", "hugging-face", "hub", "clock", "credentials-local"]
-    assert list(found) == names
+    names = ["python", "extras", "container", "ssh", "hugging-face", "hub", "clock"]
+    assert list(found) == [*names, *(f"credentials-{name}" for name in BUILT_IN)]
     assert (found["hugging-face"]["level"], found["clock"]["level"]) == ("ok", "ok")
     assert not plexctl.home.exists()
     words = plexctl.ok("doctor", env={**hub.environment, "HF_TOKEN": token("ann")}).stdout
@@ -153,18 +154,30 @@ def test_a_container_engine_that_does_not_answer(plexctl: Plexctl, hub: Hub) -> 
 
 
 def test_other_peoples_adapters_check_their_credentials(plexctl: Plexctl, hub: Hub) -> None:
-    """An adapter's own `check_credentials` is called; one whose package is missing, or that breaks, is a finding."""
+    """An adapter's own `check_credentials` is called; one whose package is missing, or that breaks, is a finding.
+
+    What is lacking fails only for the provider that is used.
+    """
     plugins(plexctl)
     (plexctl.work / "empty_provider.py").write_text(
         "from plexctl.model import Finding, Level\n"
         "class Empty:\n    name = 'empty'\n    def __init__(self, context): pass\n"
         "    def check_credentials(self): return Finding('credentials-empty', Level.FAIL, 'refused', 'log in')\n"
     )
-    code, found = findings(plexctl, hub, "ann", env=PLUGINS)
-    assert code == 6
-    assert found["credentials-empty"]["fix"] == "log in"
+    _, found = findings(plexctl, hub, "ann", env=PLUGINS)
+    assert (found["credentials-empty"]["level"], found["credentials-empty"]["fix"]) == ("warn", "log in")
+    assert found["credentials-ghost"]["level"] == "warn"
+    code, found = findings(plexctl, hub, "ann", env={**PLUGINS, "PLEXCTL_PROVIDER": "empty"})
+    assert (code, found["credentials-empty"]["level"]) == (6, "fail")
     assert "no_such_package" in found["credentials-ghost"]["message"]
     assert found["credentials-broken"]["message"] == "credentials-broken: TypeError"
+
+
+def test_settings_that_are_wrong_are_a_finding(plexctl: Plexctl, hub: Hub) -> None:
+    """Among the others, which are there all the same."""
+    (plexctl.work / "plexctl.toml").write_text("nmae = 1\n")
+    code, found = findings(plexctl, hub, "ann")
+    assert (code, found["settings"]["level"], found["clock"]["level"]) == (6, "fail", "ok")
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,15 @@ def rows_of(offers: Iterable[Offer], day: date) -> list[Row]:
 def offer_of(chosen: Judged, offers: Sequence[Offer]) -> Offer:
     """Return the offer to deploy: a judged row's, with what only its adapter needs where that offered it.
 
-    Without a region asked for it is in the first that the row names and the adapter offers.
+    Where no region is asked for and all are alike, the plan says which, as `plan` does; else it is in the first that
+    the row names.
     """
     row, plain = chosen.row, chosen.offer
     prices = (row.price, None)
     same = [one for one in offers if _key(one) == (row.gpu, row.count) and one.price_usd_per_hour in prices]
     by_region = {one.region: one for one in reversed(same)}
+    if chosen.region is None and len(same) > 1 and not any(one.detail for one in same):
+        return plain
     wanted = [chosen.region] if chosen.region else row.regions
     found = next((by_region[region] for region in wanted if region in by_region), by_region.get(None))
     return plain if found is None else replace(plain, region=chosen.region or found.region, detail=found.detail)
@@ -65,12 +68,8 @@ def _laid_over(row: Row, shipped: Row | None) -> Row:
     """Return a live row with what it lacks taken from the catalog's."""
     if shipped is None:
         return row
-    row = structs.replace(row, regions=row.regions or shipped.regions, note=row.note or shipped.note)
-    if row.price is not None:
-        return row
-    return structs.replace(
-        row, price=shipped.price, source=shipped.source, as_of=shipped.as_of, currency=shipped.currency
-    )
+    regions = row.regions or shipped.regions
+    return structs.replace(shipped if row.price is None else row, regions=regions)
 
 
 def _key(offer: Offer) -> _Key:

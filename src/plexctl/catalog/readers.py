@@ -23,7 +23,10 @@ from plexctl.errors import ConfigurationError, CredentialsError, NoCapacityError
 from plexctl.secret import Secret
 
 FEED_VARIABLE = "PLEXCTL_X_PRICES_URL"
-READERS: dict[str, str] = {"lambda": "plexctl.catalog.lambda_prices:read"}
+READERS: dict[str, str] = {
+    "lambda": "plexctl.catalog.lambda_prices:read",
+    "modal": "plexctl.catalog.from_adapters:read_modal",
+}
 """Provider to `module:function`."""
 _MANY_REQUESTS = 429
 _REFUSED = (401, 403)
@@ -50,6 +53,12 @@ class NoReader(PlexError):  # noqa: N818 - it is no failure of anything
     """A provider's prices cannot be read yet."""
 
     code = "no_reader"
+
+
+class NotSetUp(PlexError):  # noqa: N818 - the same
+    """Nobody uses the provider here: it lacks credentials or its extra."""
+
+    code = "not_set_up"
 
 
 class Feed(msgspec.Struct, frozen=True):

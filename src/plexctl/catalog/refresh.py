@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import structs
 
 from plexctl.catalog import store
-from plexctl.catalog.readers import FEED_VARIABLE, Asked, NoReader, reader_of
+from plexctl.catalog.readers import FEED_VARIABLE, Asked, NoReader, NotSetUp, reader_of
 from plexctl.catalog.rows import Catalog, Failure, Row
 from plexctl.errors import CredentialsError, PlexError, ProviderError
 from plexctl.gpus import matching
@@ -68,6 +68,8 @@ def _read(provider: str, asked: Asked) -> list[Row]:
 def _outcome(name: str, answer: list[Row] | Exception, before: list[Row], environ: Mapping[str, str]) -> Outcome:
     if isinstance(answer, NoReader):
         return Outcome(name, NO_READER, message=answer.message)
+    if isinstance(answer, NotSetUp):
+        return Outcome(name, SKIPPED, message=answer.message)
     if isinstance(answer, CredentialsError) and answer.hint and answer.hint.startswith("export"):
         return Outcome(name, SKIPPED, message=f"{answer.message}: {answer.hint}")
     if isinstance(answer, Exception):

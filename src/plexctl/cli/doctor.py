@@ -31,7 +31,7 @@ def doctor(
     session = open_session(output)
     hub_token = partial(config.hub_token, session.environ, hf_token_file, env_file or ())
     python = _python(session.environ, engine_python) if gpu else None
-    findings = flow.examine(session, hub_token, python)
+    findings = flow.examine(session, hub_token, partial(config.load_spec, session.environ, {}), python)
     for finding in findings:
         output.line(f"{finding.level:<4}  {finding.check:<20}  {finding.message}")
         if finding.fix:

@@ -18,8 +18,9 @@ from plexctl.errors import PlexError, PreflightError
 from plexctl.extras import check_extras, requirements
 from plexctl.flows.session import Session
 from plexctl.model import Finding, Level
+from plexctl.registry import OWN_HARDWARE
 from plexctl.side_by_side import ask_all
-from plexctl.spec import DEFAULT_REPOSITORY
+from plexctl.spec import DEFAULT_REPOSITORY, Spec
 
 if TYPE_CHECKING:
     from plexctl.licence import Token
@@ -38,8 +39,17 @@ _ENGINES = ("docker", "podman")
 Check = Callable[[], list[Finding]]
 
 
-def examine(session: Session, hub_token: Callable[[], Token | None], gpu_python: str | None = None) -> list[Finding]:
-    """Return all findings, in a fixed order, within the deadline; with `gpu_python` its GPU is measured too."""
+def examine(
+    session: Session,
+    hub_token: Callable[[], Token | None],
+    settings: Callable[[], Spec],
+    gpu_python: str | None = None,
+) -> list[Finding]:
+    """Return all findings, in a fixed order, within the deadline; with `gpu_python` its GPU is measured too.
+
+    The provider in the settings is one that is used, as are those of recorded deployments.
+    """
+    used, wrong = _used(session, settings)
     checks: dict[str, Check] = {
         "python": check_python,
         "extras": lambda: check_extras(requirements()),
@@ -47,12 +57,12 @@ def examine(session: Session, hub_token: Callable[[], Token | None], gpu_python:
         "ssh": partial(check_ssh, session.environ),
         "hugging-face": partial(check_hub, session.environ, hub_token),
         "clock": partial(compare_clock, session),
-        **{f"credentials-{name}": partial(_check_provider, session, name) for name in _providers()},
+        **{f"credentials-{name}": partial(_check_provider, session, name, used) for name in session.providers.names()},
     }
     if gpu_python is not None:
         checks["gpu"] = partial(check_gpu, session, gpu_python)
     answers = ask_all(checks, DEADLINE_S if gpu_python is None else GPU_DEADLINE_S)
-    return [finding for name, answer in answers.items() for finding in _findings(name, answer)]
+    return [*wrong, *(finding for name, answer in answers.items() for finding in _findings(name, answer))]
 
 
 def verdict(findings: list[Finding]) -> None:
@@ -143,19 +153,32 @@ def check_gpu(session: Session, python: str) -> list[Finding]:
     return list(device_findings(probe_device(python), measurements=saved_measurements(session.home)))
 
 
-def _providers() -> list[str]:
-    from plexctl.registry import names
+def _used(session: Session, settings: Callable[[], Spec]) -> tuple[frozenset[str], list[Finding]]:
+    """Return the providers that are used here, and what is wrong with settings or journal."""
+    try:
+        return frozenset({settings().provider or "", *(record.ref.provider for record in session.records())}), []
+    except PlexError as error:
+        return frozenset(), [Finding("settings", Level.FAIL, error.message, error.hint)]
 
-    return names()
 
+def _check_provider(session: Session, name: str, used: frozenset[str]) -> list[Finding]:
+    """Let an adapter check its credentials by `check_credentials() -> Finding`, one cheap read-only call.
 
-def _check_provider(session: Session, name: str) -> list[Finding]:
-    """Let an adapter check its credentials by `check_credentials() -> Finding`, one cheap read-only call."""
-    check = getattr(session.provider(name), "check_credentials", None)
-    if check is None:
-        words = "needs no credentials" if name == "local" else "brings no check of its credentials"
-        return [Finding(f"credentials-{name}", Level.OK, f"{name} {words}")]
-    return [check()]
+    What a provider lacks that nobody uses here is a warning: it need not have it.
+    """
+    check = f"credentials-{name}"
+    try:
+        provider = session.provider(name)
+        ask = getattr(provider, "check_credentials", None)
+        if ask is None:
+            words = "needs no credentials" if name in OWN_HARDWARE else "brings no check of its credentials"
+            return [Finding(check, Level.OK, f"{name} {words}")]
+        found = replace(ask(), check=check)
+    except PlexError as error:
+        found = Finding(check, Level.FAIL, error.message, error.hint)
+    if found.level is Level.FAIL and name not in used:
+        found = replace(found, level=Level.WARN, message=f"{found.message} (nothing is deployed there)")
+    return [found]
 
 
 def _findings(name: str, answer: list[Finding] | Exception) -> list[Finding]:

@@ -15,7 +15,7 @@ from plexctl.flows.undoing import stopped, undone
 from plexctl.journal import Record
 
 REDEPLOY = "redeploy"
-"""The check of an adapter's finding that says what becomes of conversations during a redeploy."""
+"""The action of a plan's step, or the check of a finding, that says what becomes of conversations during a redeploy."""
 
 
 def update(run: Run, record: Record) -> Deployed:
@@ -41,7 +41,9 @@ def update(run: Run, record: Record) -> Deployed:
 def _ask_about_conversations(run: Run, view: View) -> None:
     if view.health is None or not view.health.busy:
         return
-    told = [found.message for found in run.prepared.findings if found.check == REDEPLOY]
+    prepared = run.prepared
+    told = [step.detail for step in prepared.plan.steps if step.action == REDEPLOY]
+    told += [found.message for found in prepared.findings if found.check == REDEPLOY]
     becomes = "; ".join(told) or "they may be cut"
     run.acting.confirm(f"{view.health.busy} conversation(s) run on {view.record.ref.name} ({becomes}): go on?")
 
