@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from msgspec import structs
-
 from plexctl.contract import Capabilities, Context, DeploymentJournal
 from plexctl.errors import PlexError
 from plexctl.gpus import matching
@@ -15,7 +13,6 @@ from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers.cloudrun import requests
 from plexctl_providers.cloudrun.client import Google
-from plexctl_providers.cloudrun.credentials import named_project
 from plexctl_providers.cloudrun.errors import LOGIN
 from plexctl_providers.cloudrun.offers import offers_for
 from plexctl_providers.cloudrun.place import Place
@@ -40,7 +37,6 @@ class CloudRunProvider:
     )
 
     def __init__(self, context: Context) -> None:
-        self._context = context
         self._google = Google(context)
 
     def preflight(self, spec: Spec) -> list[Finding]:
@@ -97,11 +93,8 @@ class CloudRunProvider:
         return find(self._google, self._google.project(), name)
 
     def plan(self, spec: Spec, offer: Offer) -> Plan:
-        """Lay out the calls, in the project that spec or environment name."""
-        project = named_project(spec, self._context.environment)
-        return requests.build_plan(
-            structs.replace(spec, cloudrun=structs.replace(spec.cloudrun, project=project)), offer
-        )
+        """Lay out the calls; a project that the spec does not name stays a placeholder."""
+        return requests.build_plan(spec, offer)
 
     def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
         """Make what is missing, change what differs."""

@@ -21,7 +21,7 @@ from plexctl_providers.cloudrun.buckets import ensure_bucket
 from plexctl_providers.cloudrun.client import Google, Json
 from plexctl_providers.cloudrun.making import Record
 from plexctl_providers.cloudrun.names import CONTEXT, DIGEST, PROJECT, PROJECT_NUMBER
-from plexctl_providers.cloudrun.place import IMAGES, Place
+from plexctl_providers.cloudrun.place import IMAGES, Place, recorded_place
 from plexctl_providers.cloudrun.policies import Guarded, allow, deny, is_allowed
 from plexctl_providers.cloudrun.projects import enable, project_number
 from plexctl_providers.cloudrun.requests import SERVICE
@@ -43,7 +43,10 @@ class _Applying:
         if missing:
             raise PreflightError(f"no value was supplied for {', '.join(missing)}")
         self.secrets: dict[str, Secret] = {name: supplied[name] for name in plan.secrets}
-        self.place = Place(google.project(_project_of(plan)), region_of(plan.offer))
+        recorded = recorded_place(journal.ref)
+        # What exists stays in its project, whatever the environment names meanwhile.
+        project = _project_of(plan) or (recorded.project if recorded else None)
+        self.place = Place(google.project(project), region_of(plan.offer))
         self.values: dict[str, str] = {ID: journal.ref.id, PROJECT: self.place.project}
         self.versions: dict[str, str] = {}
         """The newest version's number of each secret, by its id."""

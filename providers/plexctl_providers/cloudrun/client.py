@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from plexctl.contract import Context
-from plexctl.errors import PlexError, ProviderError
+from plexctl.errors import ExtraMissingError, PlexError, ProviderError
 from plexctl_providers.cloudrun.credentials import (
     Identity,
     emulator_url,
@@ -123,13 +123,17 @@ class Google:
     def _open(self) -> None:
         """Open the session, once; several threads may come here."""
         with self._lock:
-            if self._session is None:
+            if self._session is not None:
+                return
+            try:
                 from plexctl_providers.cloudrun.session import authorized
-
-                emulator = emulator_url(self._context.environment)
-                self._identity = identity(self._context.environment)
-                reading = f"{emulator or 'https://logging.googleapis.com'}{_LOGS}"
-                self._session = authorized(self._identity.credentials, reading, is_emulated=emulator is not None)
+            except ModuleNotFoundError as error:
+                words = f"provider cloudrun needs the package {error.name}, which is not installed"
+                raise ExtraMissingError(words, hint="pip install 'plexctl[cloudrun]'") from error
+            emulator = emulator_url(self._context.environment)
+            self._identity = identity(self._context.environment)
+            reading = f"{emulator or 'https://logging.googleapis.com'}{_LOGS}"
+            self._session = authorized(self._identity.credentials, reading, is_emulated=emulator is not None)
 
 
 def polls(limit_s: float) -> Iterator[float]:

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from plexctl.errors import ConfigurationError, CredentialsError
-from plexctl.spec import Spec
 from plexctl_providers.cloudrun.errors import LOGIN
 
 EMULATOR = "PLEXCTL_GOOGLE_URL"
@@ -63,12 +62,6 @@ def identity(environment: Mapping[str, str]) -> Identity:
         raise CredentialsError(f"no credentials of Google's can be used: {error.args[0]}", hint=LOGIN) from error
 
 
-def named_project(spec: Spec, environment: Mapping[str, str]) -> str | None:
-    """Return the project that spec or environment name; None leaves it to the credentials."""
-    named = (environment.get(name) for name in _PROJECTS)
-    return spec.cloudrun.project or next((name for name in named if name), None)
-
-
 def require_project(project: str | None) -> str:
     """Return the project. Raises ConfigurationError when nobody names one."""
     if project is None:
@@ -79,8 +72,9 @@ def require_project(project: str | None) -> str:
 
 
 def environment_project(environment: Mapping[str, str]) -> str | None:
-    """Return the project that the environment names."""
-    return named_project(Spec(), environment)
+    """Return the project that the environment names; None leaves it to the credentials."""
+    named = (environment.get(name) for name in _PROJECTS)
+    return next((name for name in named if name), None)
 
 
 def _file(environment: Mapping[str, str]) -> Path | None:

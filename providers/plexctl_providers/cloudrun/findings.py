@@ -49,7 +49,15 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
         )
     else:
         found += [*_gpu(spec, offer), _weights(spec)]
-    return [*found, *_size(spec, offer), _session(spec), *_scaling(spec), *_access(spec), *_not_used(spec)]
+    return [
+        *found,
+        *_size(spec, offer),
+        _session(spec),
+        *_scaling(spec),
+        *_access(spec),
+        *_later(spec),
+        *_not_used(spec),
+    ]
 
 
 def _names(spec: Spec) -> list[Finding]:
@@ -192,6 +200,19 @@ def _access(spec: Spec) -> list[Finding]:
         "Google checks callers too: its identity token goes into X-Serverless-Authorization, and no browser sends it"
     )
     return [Finding("callers", Level.WARN, words, "cloudrun.private = false leaves it to the access token")]
+
+
+def _later(spec: Spec) -> list[Finding]:
+    """Say what a redeploy, a stop and a destroy will do, before anything exists."""
+    kept = "the secrets" if spec.image.name else "image, repository and secrets"
+    redeploy = (
+        "a redeploy cuts nobody off: the old revision finishes its conversations, new callers get the new one; "
+        "with quota for one GPU the new one starts when the old one has ended (unverified)"
+    )
+    stop = "`plexctl stop` sets 0 instances without a new revision: nothing bills but what is stored"
+    destroy = f"`plexctl destroy` keeps {kept} for the next deploy, at cents a month; --all removes them too"
+    words = {"redeploy": redeploy, "stop": stop, "destroy": destroy}
+    return [Finding(check, Level.OK, said) for check, said in words.items()]
 
 
 def _not_used(spec: Spec) -> list[Finding]:

@@ -82,21 +82,4 @@ def _service_steps(spec: Spec, offer: Offer) -> list[Step]:
     ]
     if not run.private:
         steps.append(Step("allow", "callers", "everyone, as the gateway asks for its token"))
-    return [
-        *steps,
-        Step("wait", "engine", ready),
-        Step("probe", "endpoint", "speech is sent and heard"),
-        *_later(spec),
-    ]
-
-
-def _later(spec: Spec) -> list[Step]:
-    """Say what a redeploy, a stop and a destroy do: the reader decides before anything exists."""
-    kept = "secrets" if spec.image.name else "image, repository and secrets"
-    redeploy = "a conversation goes on in the old revision until its end or an hour; new ones go to the new revision"
-    stopped = "0 instances, no new revision: nothing bills but what is stored (image, weights)"
-    return [
-        Step("redeploy", "service", redeploy),
-        Step("stop", "service", stopped),
-        Step("destroy", "all but", f"{kept}, for the next deploy at cents a month; --all removes them too"),
-    ]
+    return [*steps, Step("wait", "engine", ready), Step("probe", "endpoint", "speech is sent and heard")]

@@ -1,4 +1,4 @@
-"""Google Cloud on the loopback: one real HTTP server for all its APIs, judged by its descriptions, with real gateways."""
+"""Google Cloud on the loopback: one HTTP server for all its APIs, judged by its descriptions, with real gateways."""
 
 from tests.clouds.google.faults import CREATES, DELETES, Fault, How
 from tests.clouds.google.server import Google, Seen

@@ -44,15 +44,8 @@ class Fault:
             return True
 
 
-CREATES = "|".join(
-    (
-        "*.services.create",
-        "*.secrets.create",
-        "*.addVersion",
-        "*.buckets.insert",
-        "*.objects.insert",
-        "*.repositories.create",
-        "*.builds.create",
-    )
+CREATES = (
+    "*.services.create|*.secrets.create|*.addVersion|*.buckets.insert|*.objects.insert|*.repositories.create"
+    "|*.builds.create"
 )
-DELETES = "|".join(("*.services.delete", "*.secrets.delete", "*.buckets.delete", "*.packages.delete"))
+DELETES = "*.services.delete|*.secrets.delete|*.buckets.delete|*.packages.delete"

@@ -18,7 +18,11 @@ _REGISTRY = "-docker.pkg.dev/"
 def done(books: Books, response: Json | None = None, error: Json | None = None) -> Json:
     """Return an operation that is over at its second look."""
     name = f"operations/{uuid4().hex}"
-    books.operations[name] = {"name": name, "done": True, **({"error": error} if error else {"response": response or {}})}
+    books.operations[name] = {
+        "name": name,
+        "done": True,
+        **({"error": error} if error else {"response": response or {}}),
+    }
     return {"name": name, "done": False}
 
 
@@ -47,7 +51,9 @@ def get_repository(books: Books, asked: Request) -> Json:
 def list_repositories(books: Books, asked: Request) -> Json:
     """List those of a region."""
     parent = f"{_location(books, asked)}/"
-    return page(books, "repositories", [one for name, one in books.repositories.items() if name.startswith(parent)], asked)
+    return page(
+        books, "repositories", [one for name, one in books.repositories.items() if name.startswith(parent)], asked
+    )
 
 
 def delete_repository(books: Books, asked: Request) -> Json:

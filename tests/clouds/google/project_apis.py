@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from tests.clouds.google.image_apis import done
 from tests.clouds.google.state import Books, Json, RefusedError, Request
@@ -72,7 +73,7 @@ def list_entries(books: Books, asked: Request) -> Json:
 def _all_of(clauses: list[tuple[str, str, str]]) -> Callable[[Json], bool]:
     def is_wanted(entry: Json) -> bool:
         for key, sign, value in clauses:
-            found = entry
+            found: Any = entry
             for part in key.split("."):
                 found = found.get(part, {})
             if not (str(found) >= value if sign == ">=" else found == value):

@@ -240,7 +240,8 @@ class CloudRun:
                 raise RefusedError(400, f"Max instances must be set to 0 or fewer. Quota violated: {words}")
 
     def _service(self, asked: Request) -> Service:
-        name = f"projects/{self.books.project}/locations/{asked.params['locationsId']}/services/{asked.params['servicesId']}"
+        place = f"projects/{self.books.project}/locations/{asked.params['locationsId']}"
+        name = f"{place}/services/{asked.params['servicesId']}"
         if name not in self.books.services:
             raise RefusedError(404, f"Resource '{asked.params['servicesId']}' of kind 'SERVICE' does not exist.")
         return self.books.services[name]

@@ -152,8 +152,9 @@ class Google:
             name: partial(handler, self.books) for name, handler in _HANDLERS.items()
         }
         services = "run.projects.locations.services"
-        for verb in ("create", "patch", "get", "list", "delete"):
-            table[f"{services}.{verb}"] = getattr(self.run, verb)
+        run = self.run
+        verbs = {"create": run.create, "patch": run.patch, "get": run.get, "list": run.list, "delete": run.delete}
+        table |= {f"{services}.{verb}": handler for verb, handler in verbs.items()}
         table["cloudbuild.projects.builds.create"] = self._build
         return table
 
@@ -170,7 +171,7 @@ class Google:
             return f"{verb} {name.rpartition('-')[2]}-bucket {name}"
         verb, kind = _KINDS.get(asked.method, (asked.method.rpartition(".")[2], asked.method))
         query = {key: values[0] for key, values in asked.query.items() if key.endswith("Id") or key == "name"}
-        names = [*query.values(), *(asked.params[key] for key in reversed(asked.params))]
+        names = [*query.values(), *reversed(list(asked.params.values()))]
         return f"{verb} {kind} {names[0]}"
 
 

@@ -112,8 +112,10 @@ class CloudRunWorld:
         return {
             **{state: condition(state) for state in states},
             worlds.UNDOCUMENTED: condition("CONDITION_DREAMING"),
-            "CONDITION_RECONCILING": lambda: self._reconcile(),
-            "stopped": lambda: _service(self.google).body["scaling"].update(scalingMode="MANUAL", manualInstanceCount=0),
+            "CONDITION_RECONCILING": self._reconcile,
+            "stopped": lambda: (
+                _service(self.google).body["scaling"].update(scalingMode="MANUAL", manualInstanceCount=0)
+            ),
             "gone": lambda: self.google.run.remove(_service(self.google).name),
         }
 
@@ -143,26 +145,42 @@ def _faults(world: CloudRunWorld) -> dict[str, worlds.Fault]:
     bad_build = {"detail": "Build step failed", "lines": ["Step 7/9", "ERROR: no matching torch"]}
     no_gpu = "Quota exceeded for total allowable count of GPUs per project per region."
     return {
-        "bad token": fault(refuse("*", 401, "Request had invalid authentication credentials."), CredentialsError,
-                           "gcloud auth application-default login", **mended),
-        "missing permission": fault(lambda: google.books.lacking.add("run.services.create"), PreflightError,
-                                    "run.services.create"),
-        "permission taken meanwhile": fault(lambda: google.books.lacking.add("secretmanager.versions.add"),
-                                            CredentialsError, "secretmanager.versions.add"),
-        "wrong project": fault(_nothing, ConfigurationError, "gcloud projects list", spec=elsewhere,
-                               end=_nothing),
-        "build failed": fault(lambda: setattr(google, "build_failure", bad_build), ProviderError,
-                              "ERROR: no matching torch"),
-        "quota of memory": fault(lambda: google.books.quotas.update(MemAllocPerProjectRegion=2**30), PreflightError,
-                                 "memory"),
-        "quota of cpu": fault(refuse(f"{_SERVICES}.create", 400, "Quota violated: CpuAllocPerProjectRegion"),
-                              PreflightError, "quota"),
+        "bad token": fault(
+            refuse("*", 401, "Request had invalid authentication credentials."),
+            CredentialsError,
+            "gcloud auth application-default login",
+            **mended,
+        ),
+        "missing permission": fault(
+            lambda: google.books.lacking.add("run.services.create"), PreflightError, "run.services.create"
+        ),
+        "permission taken meanwhile": fault(
+            lambda: google.books.lacking.add("secretmanager.versions.add"),
+            CredentialsError,
+            "secretmanager.versions.add",
+        ),
+        "wrong project": fault(_nothing, ConfigurationError, "gcloud projects list", spec=elsewhere, end=_nothing),
+        "build failed": fault(
+            lambda: setattr(google, "build_failure", bad_build), ProviderError, "ERROR: no matching torch"
+        ),
+        "quota of memory": fault(
+            lambda: google.books.quotas.update(MemAllocPerProjectRegion=2**30), PreflightError, "memory"
+        ),
+        "quota of cpu": fault(
+            refuse(f"{_SERVICES}.create", 400, "Quota violated: CpuAllocPerProjectRegion"), PreflightError, "quota"
+        ),
         "quota of gpus": fault(fails(no_gpu), PreflightError, "GPUs"),
         "no capacity": fault(fails("The region has no available capacity for nvidia-l4."), NoCapacityError, "--region"),
-        "no such gpu there": fault(_nothing, PreflightError, "--region", spec=spec,
-                                   offer=Offer("cloudrun", "L4", 1, "us-west4", None, "a sample", None)),
-        "secret gone": fault(fails("Secret projects/1/secrets/x was not found", "SECRETS_ACCESS_CHECK_FAILED"),
-                             ProviderError, "secret"),
+        "no such gpu there": fault(
+            _nothing,
+            PreflightError,
+            "--region",
+            spec=spec,
+            offer=Offer("cloudrun", "L4", 1, "us-west4", None, "a sample", None),
+        ),
+        "secret gone": fault(
+            fails("Secret projects/1/secrets/x was not found", "SECRETS_ACCESS_CHECK_FAILED"), ProviderError, "secret"
+        ),
         "fails to start": fault(fails("The container exited: CUDA out of memory"), UnhealthyError, "out of memory"),
         "image forbidden": fault(fails("denied", "CONTAINER_IMAGE_UNAUTHORIZED"), ProviderError, "image"),
         "api down": fault(refuse(f"{_SERVICES}.create", 503, "backend error"), ProviderError, "status.cloud"),
