@@ -224,6 +224,7 @@ def _folder_of(pid: int) -> Path | None:
 
 WORLDS: dict[str, Callable[[Path], World]] = {
     "local": LocalWorld,
+    "modal": lambda home: import_module("tests.clouds.modal.world").ModalWorld(home),
     "cloudrun": lambda home: import_module("tests.clouds.google.world").CloudRunWorld(home),
 }
 """Every built-in adapter has its entry; a test holds that."""

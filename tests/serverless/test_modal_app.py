@@ -163,7 +163,9 @@ def test_the_image_is_built_from_its_folder(variant: str) -> None:
     lines = [line for one in images for line in one.image.dockerfile_commands]
     dockerfile = files_of("modal", variant)["image/Dockerfile"].splitlines()
     assert lines[: len(dockerfile)] == dockerfile
-    assert lines[-2:] == ["USER root", "ENTRYPOINT []"]
+    *_, user, entrypoint, environments = lines
+    assert [user, entrypoint] == ["USER root", "ENTRYPOINT []"]
+    assert "pyvenv.cfg" in environments
     uploaded = {
         file.filename for mount in deploy(variant).recorder.of(api_pb2.MountGetOrCreateRequest) for file in mount.files
     }

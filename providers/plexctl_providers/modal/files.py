@@ -1,60 +1,54 @@
-"""A plan for Modal as files: `modal_app.py`, which Modal's own command takes as it stands, and the image's folder."""
+"""A plan for Modal as files: `modal_app.py`, which Modal's own command takes as it stands, and the image's folder.
+
+`plexctl deploy` runs the same file, written by the same template: what is rendered is what is deployed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from shlex import quote
 from typing import cast
 
-from plexctl.images import CACHE, ENTRYPOINT, GATEWAY_PYTHON, context_files
-from plexctl.images.layout import SOURCES
+from msgspec import structs
+
+from plexctl.images import CACHE, ENTRYPOINT, GATEWAY_PYTHON, PROFILES, context_files
+from plexctl.images.layout import ROOT, SOURCES
 from plexctl.model import Plan
 from plexctl.rendering import render
 from plexctl.spec import Spec
 from plexctl_providers._common.files import resource
-from plexctl_providers._common.offers import profile_for
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, placeholder
+from plexctl_providers.modal.inlining import inlined
 from plexctl_providers.modal.requests import APP, FETCH_APP
 
+APP_FILE = "modal_app.py"
+PLAN_TAG = "plexctl-plan"
+"""The app's tag that tells whether it is as planned."""
 _BY_HAND = "byhand"
 """The id for people who use the file without plexctl."""
 
 
 def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
     """Return the app's file from the plan's own body and, where Modal builds the image, what it builds from."""
-    values = template_values(spec, plan)
-    files = {"modal_app.py": render("modal/modal_app.py.j2", values, spec.templates.folder)}
-    if spec.image.name is None:
-        context = context_files(spec, profile_for(spec, plan.offer))
-        files |= {f"image/{path}": text for path, text in context.items()}
-    return files
+    del spec
+    context = _context(_image(plan))
+    return {APP_FILE: _app(plan)} | {f"image/{path}": text for path, text in context.items()}
 
 
-def template_values(spec: Spec, plan: Plan) -> dict[str, object]:
-    """Return what `modal/modal_app.py.j2` is written from; values are Python's text already where users wrote them."""
-    app = resource(plan, APP).body
-    fetches = any(one.kind == FETCH_APP for one in plan.resources)
-    image = cast("Mapping[str, str]", app["image"])
-    return {
-        "app": app,
-        "fetch": resource(plan, FETCH_APP).body if fetches else None,
-        "deployment": spec.name,
-        "prefix": cast("str", app["name"]).removesuffix(placeholder(ID)),
-        "by_hand": _BY_HAND,
-        "id_placeholder": placeholder(ID),
-        "environment_flag": f"--env {quote(spec.modal.environment)} " if spec.modal.environment else "",
-        "python": python_text,
-        "expires_at": placeholder(EXPIRES_AT),
-        "ttl_s": spec.limits.ttl_s,
-        "settings": app["env"],
-        "image_tag": image.get("tag"),
-        "volume": cast("Mapping[str, str]", app["volumes"]).get(CACHE),
-        "cache": CACHE,
-        "entrypoint": ENTRYPOINT,
-        "gateway_python": GATEWAY_PYTHON,
-        "sources": SOURCES,
-    }
+def deployed_files(plan: Plan, identity: str, expires_at: str) -> tuple[dict[str, str], str]:
+    """Return the files that a deploy runs, and the hash of all that is in them but the expiry.
+
+    The id is filled in, and the image's folder is one Dockerfile, so that nothing of this machine is uploaded.
+    """
+    image = _image(plan)
+    context = _context(image)
+    dockerfile = {"image/Dockerfile": inlined(context)} if context else {}
+    templated = {APP_FILE: _app(plan, identity)} | dockerfile
+    digest = hashlib.sha256(json.dumps(templated, sort_keys=True).encode()).hexdigest()[:32]
+    text = _app(plan, identity, {PLAN_TAG: digest}, expires_at)
+    return {APP_FILE: text} | dockerfile, digest
 
 
 def python_text(value: object) -> str:
@@ -68,3 +62,53 @@ def python_text(value: object) -> str:
         return f'"{inside}"'
     unescaped = inside.replace('\\"', '"').replace("'", "\\'")
     return f"'{unescaped}'"
+
+
+def _app(plan: Plan, identity: str | None = None, tags: Mapping[str, str] | None = None, expires_at: str = "") -> str:
+    """Return the text of `modal_app.py`; with an identity for that deployment alone."""
+    app = dict(resource(plan, APP).body)
+    app["tags"] = {**cast("Mapping[str, str]", app["tags"]), **(tags or {})}
+    fetches = any(one.kind == FETCH_APP for one in plan.resources)
+    name, environment = cast("str", app["name"]), cast("str | None", app.get("environment_name"))
+    if expires_at:
+        app["env"] = {**cast("Mapping[str, str]", app["env"]), EXPIRES_AT: expires_at}
+    values = {
+        "app": app,
+        "fetch": resource(plan, FETCH_APP).body if fetches else None,
+        "deployment": plan.deployment,
+        "id": identity,
+        "prefix": name.removesuffix(placeholder(ID)),
+        "by_hand": _BY_HAND,
+        "id_placeholder": placeholder(ID),
+        "environment_flag": f"--env {quote(environment)} " if environment else "",
+        "python": python_text,
+        "expires_at": placeholder(EXPIRES_AT),
+        "ttl_s": app["ttl_s"],
+        "settings": app["env"],
+        "image_tag": _image(plan).get("tag"),
+        "volume": cast("Mapping[str, str]", app["volumes"]).get(CACHE),
+        "cache": CACHE,
+        "entrypoint": ENTRYPOINT,
+        "gateway_python": GATEWAY_PYTHON,
+        "sources": SOURCES,
+        "root": ROOT,
+    }
+    return render("modal/modal_app.py.j2", values, _image(plan)["templates"])
+
+
+def _image(plan: Plan) -> Mapping[str, str]:
+    return cast("Mapping[str, str]", resource(plan, APP).body["image"])
+
+
+def _context(image: Mapping[str, str]) -> dict[str, str]:
+    """Return the build context of the plan's image; empty for one that is given."""
+    profile = image.get("profile")
+    if profile is None:
+        return {}
+    spec = Spec()
+    spec = structs.replace(
+        spec,
+        image=structs.replace(spec.image, base=image.get("base")),
+        templates=structs.replace(spec.templates, folder=image["templates"]),
+    )
+    return context_files(spec, PROFILES[profile])

@@ -14,7 +14,7 @@ from msgspec import structs
 from plexctl.images import CACHE, PORT
 from plexctl.model import Offer
 from plexctl.spec import Spec
-from plexctl_providers._common.offers import gpu_of
+from plexctl_providers._common.offers import gpu_of, profile_for
 from plexctl_providers._common.settings import ECHO, choose_engine, label, labels, remote_settings, secret_names
 
 CLASS = "PersonaPlex"
@@ -52,7 +52,8 @@ def app_body(spec: Spec, offer: Offer) -> dict[str, object]:
         "call": "modal.App.deploy",
         "name": label(spec),
         "tags": labels(spec),
-        **_inside(spec, engine),
+        **_inside(spec, offer, engine),
+        "ttl_s": spec.limits.ttl_s,
         "cls": {"name": CLASS, **_container(spec, offer, engine)},
         "concurrent": {"max_inputs": callers + _BESIDE_CALLERS, "target_inputs": callers},
         "web_server": {"port": PORT, "startup_timeout": _LISTENING_S},
@@ -65,16 +66,16 @@ def fetch_body(spec: Spec, offer: Offer) -> dict[str, object]:
         "call": "modal.App.run",
         "name": f"{label(spec)}-fetch",
         "tags": labels(spec),
-        **_inside(spec, choose_engine(spec, offer)),
+        **_inside(spec, offer, choose_engine(spec, offer)),
         "function": {"name": FETCH, "cpu": 2.0, "memory": 2 * _GIB_IN_MIB, "timeout": _FETCH_S},
     }
 
 
-def _inside(spec: Spec, engine: str) -> dict[str, object]:
+def _inside(spec: Spec, offer: Offer, engine: str) -> dict[str, object]:
     """Return what is the same in every container of a deployment."""
     return {
         **environment(spec),
-        "image": _image(spec),
+        "image": _image(spec, offer),
         "secrets": [label(spec)],
         "required_keys": list(secret_names(spec, engine)),
         "volumes": {} if engine == ECHO else {CACHE: spec.modal.volume},
@@ -96,16 +97,36 @@ def environment(spec: Spec) -> dict[str, object]:
     return {} if spec.modal.environment is None else {"environment_name": spec.modal.environment}
 
 
-def _image(spec: Spec) -> dict[str, object]:
+def _image(spec: Spec, offer: Offer) -> dict[str, object]:
+    """Return the image that is given, or what its build context is made from."""
+    templates = {"templates": spec.templates.folder}
     if spec.image.name is not None:
-        return {"call": "modal.Image.from_registry", "tag": spec.image.name}
-    return {"call": "modal.Image.from_dockerfile", "path": "image/Dockerfile", "context_dir": "image"}
+        return {"call": "modal.Image.from_registry", "tag": spec.image.name, **templates}
+    base = {} if spec.image.base is None else {"base": spec.image.base}
+    return {
+        "call": "modal.Image.from_dockerfile",
+        "path": "image/Dockerfile",
+        "context_dir": "image",
+        "profile": profile_for(spec, offer).name,
+        **base,
+        **templates,
+    }
 
 
 def _settings(spec: Spec, engine: str) -> dict[str, str]:
     """Return the gateway's settings: conversations end by its clock, containers by Modal's."""
     gateway = structs.replace(spec.gateway, max_session_s=session_s(spec), idle_timeout_s=None)
     return remote_settings(structs.replace(spec, gateway=gateway), engine)
+
+
+def cpu_cores(engine: str) -> float:
+    """Return the cores that are kept for a container; what is kept is billed at least."""
+    return 0.5 if engine == ECHO else 2.0
+
+
+def memory_mib(engine: str) -> int:
+    """Return the memory that is kept for a container, in MiB; what is kept is billed at least."""
+    return 512 if engine == ECHO else 8 * _GIB_IN_MIB
 
 
 def _container(spec: Spec, offer: Offer, engine: str) -> dict[str, object]:
@@ -116,8 +137,8 @@ def _container(spec: Spec, offer: Offer, engine: str) -> dict[str, object]:
     """
     asked: dict[str, object] = {
         "gpu": gpus(spec, offer) or None,
-        "cpu": 0.5 if engine == ECHO else 2.0,
-        "memory": 512 if engine == ECHO else 8 * _GIB_IN_MIB,
+        "cpu": cpu_cores(engine),
+        "memory": memory_mib(engine),
         "region": list(spec.modal.regions) or None,
     }
     return {name: value for name, value in asked.items() if value is not None} | {

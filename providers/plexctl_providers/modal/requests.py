@@ -32,6 +32,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
         steps=_steps(spec, offer, engine),
         resources=tuple(resources),
         secrets=secrets,
+        place=spec.modal.environment or "",
     )
 
 

@@ -1,0 +1,113 @@
+"""The way to Modal: whose credentials, which server, which version of its client. Nothing is imported before.
+
+Modal's client reads the process's own environment, so the user's `MODAL_*` variables are put there. Another server than
+Modal's own (`MODAL_SERVER_URL`) gets nothing of the user's configuration file: credentials come from the two variables.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError
+from plexctl_providers.modal.errors import modal_errors
+
+if TYPE_CHECKING:
+    import modal
+
+SERVER = "MODAL_SERVER_URL"
+_TOKEN = ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET")
+_CONFIG = "MODAL_CONFIG_PATH"
+_LOG_LEVEL = "MODAL_LOGLEVEL"
+_PREFIX = "MODAL_"
+_OLDEST = (1, 6, 3)
+"""The first with `App.stop`."""
+_EXTRA = "pip install 'plexctl[modal]'"
+
+
+@contextmanager
+def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
+    """Give a client for the user's account.
+
+    Raises ExtraMissingError without Modal's client or with one that is too old, CredentialsError without credentials,
+    ConfigurationError for a server that is neither Modal's nor safe.
+    """
+    server = _server(environment)
+    _adopt(environment, is_override=server is not None)
+    require_client()
+    logging.getLogger("asyncio").addFilter(_is_not_the_clients)
+    import modal
+
+    token_id, secret = (environment.get(name, "") for name in _TOKEN)
+    with modal_errors("connect to Modal"):
+        if token_id and secret:
+            client = modal.Client.from_credentials(token_id, secret)
+        elif server is not None:
+            raise CredentialsError(f"{SERVER} names {server}, and there is no token for it", hint=f"set {_both()}")
+        else:
+            client = modal.Client.from_env()  # the profile of the user's configuration file
+    try:
+        yield client
+    finally:
+        if token_id and secret:
+            client.close()
+
+
+def require_client() -> str:
+    """Return the version of Modal's client. Raises ExtraMissingError when it is missing or too old."""
+    try:
+        version = metadata.version("modal")
+    except metadata.PackageNotFoundError:
+        raise ExtraMissingError("provider modal needs the package modal, which is not installed", hint=_EXTRA) from None
+    has = tuple(int(piece) for piece in version.split(".")[:3] if piece.isdecimal())
+    if has < _OLDEST:
+        wants = ".".join(map(str, _OLDEST))
+        words = f"modal {version} is installed, and plexctl needs {wants} or newer"
+        raise ExtraMissingError(words, hint="pip install -U 'plexctl[modal]'")
+    return version
+
+
+def _server(environment: Mapping[str, str]) -> str | None:
+    """Return the server that stands for Modal's, if one is named."""
+    server = environment.get(SERVER) or None
+    for url in (server or "").split(","):
+        parts = urlsplit(url.strip())
+        if url and parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+            words = f"{SERVER} is {url.strip()}: a token would go there in the clear"
+            raise ConfigurationError(words, hint=f"unset {SERVER}, or name an https address; http is for the loopback")
+    return server
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_not_the_clients(record: logging.LogRecord) -> bool:
+    """Leave out tasks that Modal's client let fail without looking: it raises what matters."""
+    return "/modal/" not in record.getMessage()
+
+
+def _adopt(environment: Mapping[str, str], *, is_override: bool) -> None:
+    """Have the process's `MODAL_*` variables say what the user's environment says: on the command line they do."""
+    wanted = {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
+    wanted.setdefault(_LOG_LEVEL, "CRITICAL")  # what fails is raised; a user who sets a level wants to see the rest
+    if is_override:
+        wanted[_CONFIG] = os.devnull
+    for name in [name for name in os.environ if name.startswith(_PREFIX) and name not in wanted]:
+        del os.environ[name]
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+def _both() -> str:
+    return " and ".join(_TOKEN)
