@@ -158,7 +158,7 @@ def test_a_refusal_is_explained_offer_by_offer(
 
 def test_cpu_offload_by_force(plexctl: Plexctl) -> None:
     """--force plans for it all the same, with the measured reason as a warning."""
-    data = plan(plexctl, "-p", "modal", "--gpu", "T4", "--cpu-offload", "--force")
+    data = plan(plexctl, "-p", "modal", "--gpu", "L4", "--cpu-offload", "--force")
     (found,) = [finding for finding in data["findings"] if finding["check"] == "cpu-offload"]
     assert (found["level"], "never served when measured" in found["message"]) == ("warn", True)
 

@@ -76,19 +76,39 @@ def local_is_a_file(one: Plexctl) -> None:
 
 
 def plugins(one: Plexctl) -> None:
-    """Install a distribution with three providers: one lacks its package, one is no provider, one has no GPU."""
+    """Install a distribution with four providers: one lacks its package, one is none, one is empty, one sells a GPU."""
     info = one.work / "ghost-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ghost\nVersion: 1.0\n")
-    lines = ("ghost = no_such_package.adapter:Ghost", "broken = json:JSONDecoder", "empty = empty_provider:Empty")
+    lines = (
+        "ghost = no_such_package.adapter:Ghost",
+        "broken = json:JSONDecoder",
+        "empty = empty_provider:Empty",
+        "shop = shop_provider:Shop",
+    )
     (info / "entry_points.txt").write_text("\n".join(("[plexctl.providers]", *lines)))
     (one.work / "empty_provider.py").write_text(
         "class Empty:\n    name = 'empty'\n    def __init__(self, context): pass\n"
         "    def preflight(self, spec): return []\n    def offers(self, need): return []\n"
     )
 
+    (one.work / "shop_provider.py").write_text(_SHOP)
 
+
+_SHOP = """
+from plexctl.contract import Capabilities
+from plexctl.model import Offer, Plan
+class Shop:
+    name = 'shop'
+    capabilities = Capabilities()
+    def __init__(self, context): pass
+    def preflight(self, spec): return []
+    def offers(self, need): return [Offer('shop', 'L40S', 1, 'east', 1.5, 'its list', None)]
+    def plan(self, spec, offer): return Plan('shop', spec.name, offer, (), (), ('PLEXCTL_TOKEN',))
+"""
+"""Sells one GPU in one region, and makes nothing."""
 PLUGINS = {"PYTHONPATH": "."}
+IN_THE_SHOP = {**PLUGINS, "HF_HUB_OFFLINE": "1"}
 COMMAND_LINE = (
     Row("staus", 2, "usage", "No such command 'staus'|'status'"),
     Row("status --jsno", 2, "usage", "No such option: --jsno|--json|plexctl status --help"),
@@ -97,7 +117,16 @@ COMMAND_LINE = (
     Row("deploy --port x", 2, "usage", "--port|'x'"),
     Row("deploy", 2, "usage", "No provider is named|--provider local"),
     Row("deploy -p locla", 3, "configuration", "'locla'|did you mean 'local'|known providers"),
-    Row("deploy -p modal", 3, "configuration", "does not deploy to modal itself yet|plexctl render -p modal --out"),
+    Row("deploy -p runpod", 3, "configuration", "does not deploy to runpod itself yet|plexctl render -p runpod --out"),
+    Row("deploy -p auto", 2, "usage", "deploy takes one provider, not 'auto'|plexctl plan -p auto"),
+    Row("deploy -p modal,runpod", 2, "usage", "deploy takes one provider|plexctl plan -p modal,runpod"),
+    Row("deploy -p modal --engine echo --yes", 4, "credentials", "Modal|modal token new"),
+    Row(f"{DEPLOY} --private", 2, "usage", "--private is for cloudrun, not for local"),
+    Row(f"{DEPLOY} --dev", 2, "usage", "local has no --dev"),
+    Row(f"{DEPLOY} --region east", 2, "usage", "no regions are known of local"),
+    Row(f"{DEPLOY} --gpu L4OS", 2, "usage", "no GPU is called 'L4OS'; did you mean 'L40S'"),
+    Row(f"{DEPLOY} --max-price -1", 2, "usage", "--max-price -1 is no price"),
+    Row("scale", 2, "usage", "Neither --min nor --max"),
     Row("init -p modl", 3, "configuration", "unknown provider 'modl'"),
     Row("deploy -p local --engine ecko", 2, "usage", "engine: 'ecko' is not valid|did you mean 'echo'|personaplex"),
     Row(
@@ -173,11 +202,46 @@ SETTINGS = (
     Row(DEPLOY, 8, "provider", "lock: Not a directory", prepare=local_is_a_file),
     Row("deploy -p ghost", 12, "extra_missing", "no_such_package|pip install", env=PLUGINS, prepare=plugins),
     Row("deploy -p broken", 1, "bug", "TypeError|bug in plexctl", env=PLUGINS, prepare=plugins),
+    Row(
+        "deploy -p shop --yes",
+        3,
+        "configuration",
+        "callers elsewhere need an access token|export PLEXCTL_TOKEN=$(openssl rand -hex 24)|--token-file",
+        env=IN_THE_SHOP,
+        prepare=plugins,
+    ),
+    Row(
+        "deploy -p shop",
+        2,
+        "usage",
+        "personaplex takes L40S of shop in east for 1.50 USD per hour; idle it bills|--yes",
+        env=IN_THE_SHOP | {"PLEXCTL_TOKEN": "right"},
+        prepare=plugins,
+    ),
+    Row("deploy -p shop --region wets", 2, "usage", "no region 'wets' of shop|east", env=IN_THE_SHOP, prepare=plugins),
+    Row("deploy -p shop --gpu L4", 7, "no_capacity", "L40S is not L4", env=IN_THE_SHOP, prepare=plugins),
+    Row(
+        "deploy -p shop --max-price 1",
+        7,
+        "no_capacity",
+        "costs 1.50 USD per hour; the limit is 1",
+        env=IN_THE_SHOP,
+        prepare=plugins,
+    ),
     Row("deploy -p empty", 7, "no_capacity", "empty offers nothing", env=PLUGINS, prepare=plugins),
 )
 UNKNOWN = tuple(
     Row(f"{command} {name}", 10, "not_found", f"no deployment named|{word}|plexctl list")
-    for command in ("status", "stop", "start", "destroy --yes", "logs", "stop --dry-run", "destroy --dry-run")
+    for command in (
+        "status",
+        "stop",
+        "start",
+        "destroy --yes",
+        "logs",
+        "stop --dry-run",
+        "destroy --dry-run",
+        "scale --min 0",
+    )
     for name, word in (("nobody", "'nobody'"), ("..{line}x", "'..\\nx'"))
 ) + tuple(
     Row(command, 10, "not_found", "there are no deployments|plexctl deploy")

@@ -16,7 +16,7 @@ from plexctl.flows.undoing import undone
 from plexctl.journal import Entry, Record, Wanted
 from plexctl.locks import mutation_lock
 from plexctl.model import Level, Plan
-from plexctl.registry import PURE, pure_half
+from plexctl.registry import BUILT_IN, PURE, pure_half
 from plexctl.spec import Spec
 
 
@@ -98,9 +98,8 @@ def _failed(name: str) -> Callable[[str], str]:
 def _keys(session: Session, provider: Provider) -> tuple[str, str]:
     if provider.capabilities.scaling is not None:
         return provider.capabilities.scaling
-    can = [one for one in session.providers.names() if session.providers.provider_class(one).capabilities.scaling]
-    hint = f"these scale: {', '.join(can)}" if can else "no provider that can be used here scales"
-    raise UsageError(f"{provider.name} does not scale", hint=hint)
+    can = [one for one in BUILT_IN if session.providers.provider_class(one).capabilities.scaling]
+    raise UsageError(f"{provider.name} does not scale", hint=f"these do: {', '.join(can)}")
 
 
 def _with(spec: Spec, key: str, value: int, flag: str) -> Spec:
