@@ -132,7 +132,9 @@ def test_what_is_shared_is_kept_and_named(here: Here) -> None:
     """Other deployments read the same weights: destroy leaves their volume and says what removes it."""
     spec = Spec(name="voice", provider="local", engine="personaplex", local=Local(runtime="docker"))
     with open_journal(here.plexctl.home, time.time) as journal:
-        journal.begin(Ref("local", "voice", "abc234"), spec, Offer("local", None, 0, None, 0.0, "this machine", None))
+        ref = Ref("local", "voice", "abc234")
+        entry = journal.begin(ref, spec, Offer("local", None, 0, None, 0.0, "this machine", None))
+        entry.intend("network", ref.label)
     here.podman("volume", "create", "plexctl-weights")
     (kept,) = here.run("destroy", "voice", "--yes").data["kept"]
     assert (kept["kind"], kept["name"]) == ("volume", "plexctl-weights")
