@@ -14,6 +14,12 @@ from typing import Any
 import pytest
 from tests.cli.process import Plexctl, plexctl_in
 
+DEPLOYING = tuple(
+    f"tests/{place}"
+    for place in ("cli/", "crash/", "packaging/", "unit/local/", "licence/test_deploy.py", "weights/test_deploy.py")
+)
+"""Where the tests are that deploy to this machine; in tests/contract, only those of the local provider do."""
+
 _REAL = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex", "sendto")}
 _REAL_LOOKUP = socket.getaddrinfo
 _is_live = False
@@ -28,6 +34,24 @@ def pytest_configure() -> None:
     for name in _REAL:
         setattr(socket.socket, name, _confined(name))
     socket.getaddrinfo = _lookup
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the work by files, where several processes do it; what deploys to this machine stays in one of them.
+
+    A deployment that starts again comes back on its port, unless another one has taken it meanwhile. The groups that
+    pytest-xdist 3.8 has for this do nothing with pytest 9, which remembers a test's id before they are put into it.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            deploys = nodeid.startswith(DEPLOYING) or (file.startswith("tests/contract/") and "[local" in test)
+            return "deploying" if deploys else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
