@@ -127,6 +127,9 @@ def _in_text(value: str, schema: Mapping[str, Any]) -> Iterator[str]:
     if "enum" in schema and value not in schema["enum"]:
         yield f"{value} is none of {schema['enum']}"
     elif schema.get("format") == "byte" and not _PLACEHOLDER.fullmatch(value):
-        base64.b64decode(value, validate=True)
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            yield f"{value!r} is no base64"
     elif (pattern := _FORMATS.get(schema.get("format", ""))) and not pattern.fullmatch(value):
         yield f"{value!r} is no {schema['format']}"

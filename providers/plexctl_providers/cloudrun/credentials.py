@@ -96,7 +96,7 @@ def _from_file(path: Path) -> Identity:
         warnings.simplefilter("ignore")
         try:
             found, project = load_credentials_from_file(str(path), _SCOPES, request=Request())  # type: ignore[no-untyped-call]
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CredentialsError(f"the credentials in {path} cannot be read", hint=LOGIN) from error
     return Identity(found, project or getattr(found, "quota_project_id", None))
 

@@ -77,7 +77,7 @@ class CloudRun:
         with self._lock:
             return self._shown(self._service(asked))
 
-    def list(self, asked: Request) -> Json:
+    def list_all(self, asked: Request) -> Json:
         """List those of a region."""
         if asked.params["locationsId"] == "-":
             raise RefusedError(400, 'Location cannot be the "-" wildcard')

@@ -93,7 +93,10 @@ class Books:
     project: str = "my-project"
     number: str = "123456789012"
     apis: set[str] = field(
-        default_factory=lambda: {"serviceusage", "cloudresourcemanager", "logging", "storage", "monitoring"}
+        default_factory=lambda: {
+            *("serviceusage", "cloudresourcemanager", "logging", "storage"),
+            *("monitoring", "cloudquotas"),
+        }
     )
     lacking: set[str] = field(default_factory=set)
     """Permissions that the caller does not have."""

@@ -1,0 +1,179 @@
+"""The real CLI against the loopback Google and Hub: from nothing to talking, through every command, to nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.process import Plexctl
+from tests.clouds.google import Fault, Google, RefusedError
+from tests.clouds.hub import Hub, personaplex
+
+TOKEN = "canary-token-of-the-cli"
+HUB_TOKEN = "hf_canary_of_the_cli"
+DEPLOY = ("deploy", "--provider", "cloudrun", "--yes", "--json")
+ECHO = (*DEPLOY, "--engine", "echo", "--no-probe")
+
+
+@pytest.fixture
+def google() -> Iterator[Google]:
+    """Give a project whose revisions start their first instance, as Google's do."""
+    with Google() as one:
+        yield one
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Plexctl:
+    """Give the CLI in a clean environment."""
+    one = Plexctl(tmp_path)
+    one.work.mkdir()
+    return one
+
+
+def environment(google: Google, **more: str) -> dict[str, str]:
+    """Return the variables with which the CLI works at the loopback."""
+    return {**google.environment, "PLEXCTL_TOKEN": TOKEN, "NO_GCE_CHECK": "true", **more}
+
+
+def test_from_nothing_to_talking_and_to_nothing(user: Plexctl, google: Google) -> None:
+    """Every command once; after destroy what it says is kept, and after destroy --all nothing."""
+    with Hub() as hub:
+        personaplex(hub, access={"ann": "granted"})
+        hub.add_token(HUB_TOKEN)
+        env = environment(google, HF_TOKEN=HUB_TOKEN, **hub.environment)
+        done = user.ok(*DEPLOY, "--engine", "personaplex", env=env).data
+        assert done["probe"]["verdict"] == "talking"
+        (service,) = google.books.services.values()
+        label = service.label
+        google.books.counted[label] = 1
+
+        assert user.ok("status", "--json", env=env).data["deployments"][0]["state"] == "ready"
+        assert "is ready" in user.ok("logs", "--tail", "50", env=env).stdout
+        before = list(google.mutations)
+        assert user.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is False
+        assert google.mutations == before
+
+        with user.begin("logs", "-f", env=env) as following:
+            lines: list[str] = []
+            assert following.stdout is not None
+            reader = threading.Thread(target=lines.extend, args=(following.stdout,))
+            lines.append(following.stdout.readline())
+            reader.start()
+            assert "verdict: talking" in user.ok("probe", "--seconds", "1s", env=env).stdout
+            user.ok("stop", env=env)
+            reader.join(60)
+            assert following.wait(60) == 0
+        assert any("conversation 2 begins" in line for line in lines)
+        assert any("gateway stopped" in line for line in lines)
+        assert (google.run.instances, service.is_stopped) == ({}, True)
+
+        user.ok("start", env=env)
+        assert not service.is_stopped
+        user.ok("scale", "--min", "1", "--yes", env=env)
+        assert service.body["scaling"]["minInstanceCount"] == 1
+        (user.work / "plexctl.toml").write_text('[gateway]\ntext_prompt = "Be brief."\n', encoding="utf-8")
+        before = list(google.mutations)
+        assert user.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is True
+        assert google.mutations[len(before) :] == [f"update service {label}"]
+
+        kept = user.ok("destroy", "--yes", "--json", env=env).data["kept"]
+        assert {one["kind"] for one in kept} == {"image", "secret", "repository"}
+        books = google.books
+        assert not any((books.services, books.buckets, google.run.instances))
+        user.ok("destroy", "personaplex", "--all", "--yes", env=env)
+    assert not any((books.secrets, books.tags, books.repositories, books.policies))
+    everything = b"".join(path.read_bytes() for path in user.root.rglob("*") if path.is_file())
+    assert TOKEN.encode() not in everything
+    assert HUB_TOKEN.encode() not in everything
+
+
+def test_a_fault_leaves_nothing(user: Plexctl, google: Google) -> None:
+    """Quota of GPUs, told after the create: exit 6, in words, and the service is gone again."""
+    google.run.failure = {"message": "Quota exceeded for total allowable count of GPUs per project per region."}
+    refused = user(*ECHO, env=environment(google))
+    assert refused.rc == 6
+    assert "GPUs" in refused.document["error"]["message"]
+    assert not any((google.books.services, google.books.buckets))
+
+
+def test_a_failed_build_leaves_nothing_that_runs(user: Plexctl, google: Google) -> None:
+    """Exit 8, with the build's last lines in the document."""
+    google.build_failure = {"detail": "a step failed", "lines": ["ERROR: the last line"]}
+    refused = user(*ECHO, env=environment(google))
+    assert refused.rc == 8
+    assert refused.data["log"] == ["ERROR: the last line"]
+    assert not any((google.books.services, google.books.buckets))
+
+
+def test_a_container_that_fails_is_exit_9_with_its_log(user: Plexctl, google: Google) -> None:
+    """What the container said is in the document; nothing of it is left."""
+    env = environment(google)
+    (user.work / "plexctl.toml").write_text('[env]\nPLEXCTL_HEARTBEAT_S = "never"\n', encoding="utf-8")
+    refused = user(*ECHO, env=env)
+    assert refused.rc == 9
+    assert any("PLEXCTL_HEARTBEAT_S" in line for line in refused.data["log"])
+    assert not google.books.services
+
+
+def test_no_credentials_is_exit_4(user: Plexctl) -> None:
+    """With the command that makes some; Google is not asked anything."""
+    refused = user(*ECHO, env={"PLEXCTL_TOKEN": TOKEN, "NO_GCE_CHECK": "true", "GOOGLE_CLOUD_PROJECT": "p-12345"})
+    assert refused.rc == 4
+    assert "gcloud auth application-default login" in refused.document["error"]["hint"]
+
+
+def test_a_bad_token_is_exit_4(user: Plexctl, google: Google) -> None:
+    """Google refused who we are."""
+    google.fail(Fault("*", refusal=RefusedError(401, "Request had invalid authentication credentials.")))
+    refused = user(*ECHO, env=environment(google))
+    assert refused.rc == 4
+    assert "gcloud auth application-default login" in refused.document["error"]["hint"]
+
+
+def test_a_wrong_project_is_exit_3(user: Plexctl, google: Google) -> None:
+    """With the command that shows the right ones."""
+    refused = user(*ECHO, env=environment(google, GOOGLE_CLOUD_PROJECT="no-such-project"))
+    assert refused.rc == 3
+    assert "gcloud projects list" in refused.document["error"]["hint"]
+
+
+def test_a_missing_extra_is_exit_12(user: Plexctl, google: Google, tmp_path: Path) -> None:
+    """With the command that installs it."""
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text(
+        "import sys\nsys.modules['google.auth'] = None\nsys.modules['google.auth.transport.requests'] = None\n",
+        encoding="utf-8",
+    )
+    refused = user(*ECHO, env=environment(google, PYTHONPATH=f"{tmp_path / 'hidden'}"))
+    assert refused.rc == 12
+    assert refused.document["error"]["hint"] == "pip install 'plexctl[cloudrun]'"
+
+
+def test_no_other_providers_sdk_is_imported(user: Plexctl, google: Google) -> None:
+    """A deploy to Cloud Run loads nothing of the others, nor gRPC."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "plexctl", *ECHO],
+        env=user.environment(environment(google)),
+        cwd=user.work,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "requests" in loaded
+    assert not loaded & {
+        "modal",
+        "runpod",
+        "vastai",
+        "vastai_sdk",
+        "paramiko",
+        "ovh",
+        "docker",
+        "grpc",
+        "grpclib",
+        "torch",
+    }
