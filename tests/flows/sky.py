@@ -63,6 +63,8 @@ class Sky:
     """Every method that was called."""
     tokens: list[str] = field(default_factory=list)
     """Access tokens that `apply` was given."""
+    renewed: int = 0
+    """How often `apply` was to send the secrets again."""
     asked: int = 0
     """How often somebody asked the gateway."""
     offers: tuple[Offer, ...] = OFFERS
@@ -143,6 +145,7 @@ class SkyProvider:
     def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
         """Make or change the one app."""
         self.sky.may("apply")
+        self.sky.renewed += self._context.renews_secrets
         self.sky.tokens.append(self._context.secrets["PLEXCTL_TOKEN"].reveal())
         ref, body = journal.ref, msgspec.json.encode(plan.resources[0].body)
         for kind, name in ((SHARED.kind, SHARED.name), ("app", ref.label)):

@@ -35,9 +35,9 @@ def scale(  # noqa: PLR0913 - a command's signature is its flags
     if after.least > before.least and not dry_run:
         output.confirm(f"{chosen}: {scaling.bills}: go on?", yes=yes)
     changed = not dry_run and flow(session, scaling, lambda names: secrets_of(session, names, secret or []))
-    verb = "would scale" if dry_run else ("scales" if changed else "scaled already")
+    verb = "would have" if dry_run else ("has" if changed else "had already")
     when = ", from the next start on" if scaling.is_stopped else ""
-    output.line(f"{chosen} {verb} from {after.least} to {after.most} replicas{when}")
+    output.line(f"{chosen} {verb} {after.least} to {after.most} replicas{when}")
     output.line(f"  {scaling.bills}")
     data = {"name": chosen, "id": scaling.record.ref.id, "min": after.least, "max": after.most, "changed": changed}
     output.document("scale", data | {"dry_run": dry_run, "bills": scaling.bills})

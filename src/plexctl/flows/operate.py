@@ -111,21 +111,26 @@ def find_everywhere(session: Session, name: str | None) -> list[Ref]:
 def doomed(session: Session, name: str, *, everything: bool) -> tuple[list[str], list[str]]:
     """Return what a destroy would remove and what it would keep, as `kind name`, by journal and plan.
 
-    Raises NotFoundError when nobody knows the name.
+    A plan's step that keeps names a resource, or a kind of them. Raises NotFoundError when nobody knows the name.
     """
-    listed = [f"{one.kind} {one.name}" for ref in known_refs(session, name) for one in ref.resources]
+    listed = [one for ref in known_refs(session, name) for one in ref.resources]
     record = next((one for one in session.records() if one.ref.name == name), None)
-    if everything or record is None:
-        return listed, []
-    plan = session.provider(record.ref.provider).plan(record.spec, record.offer)
-    shared = {step.subject for step in plan.steps if step.action == KEEP}
-    return [one for one in listed if one not in shared], [one for one in listed if one in shared]
+    shared: set[str] = set()
+    if record is not None and not everything:
+        plan = session.provider(record.ref.provider).plan(record.spec, record.offer)
+        shared = {step.subject for step in plan.steps if step.action == KEEP}
+    kept = [one for one in listed if shared & {one.kind, f"{one.kind} {one.name}"}]
+    return _named(one for one in listed if one not in kept), _named(kept)
 
 
 def known_refs(session: Session, name: str) -> list[Ref]:
     """Return the deployments of that name, from the journal or else from the providers. Raises NotFoundError."""
     known = [record.ref for record in session.records() if record.ref.name == name]
     return known or find_everywhere(session, name) or [session.record(name).ref]
+
+
+def _named(resources: Iterable[Resource]) -> list[str]:
+    return [f"{one.kind} {one.name}" for one in resources]
 
 
 def _find(session: Session, provider: str, name: str | None) -> list[Ref]:

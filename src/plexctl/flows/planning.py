@@ -71,7 +71,7 @@ def plan(
     chosen = choice.chosen
     spec = settled(session, spec, chosen)
     mine, models = _own_findings(session, spec, chosen), model_findings(chosen, spec, force=force)
-    findings = [*mine, *models, *([] if chosen.assessment is None or spec.engine == ECHO else [_LICENCE])]
+    findings = [*mine, *models, *([_LICENCE] if models else [])]
     binding = ([] if is_elsewhere else mine) + ([] if force else models)
     failed = [found for found in binding if found.level is Level.FAIL]
     if failed:
