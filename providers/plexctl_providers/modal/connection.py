@@ -9,7 +9,8 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -29,6 +30,13 @@ _PREFIX = "MODAL_"
 _OLDEST = (1, 6, 3)
 """The first with `App.stop`."""
 _EXTRA = "pip install 'plexctl[modal]'"
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 @contextmanager
@@ -59,13 +67,12 @@ def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
             client.close()
 
 
-def require_client() -> str:
+def require_client(version_of: Callable[[str], str | None] = _installed) -> str:
     """Return the version of Modal's client. Raises ExtraMissingError when it is missing or too old."""
-    try:
-        version = metadata.version("modal")
-    except metadata.PackageNotFoundError:
-        raise ExtraMissingError("provider modal needs the package modal, which is not installed", hint=_EXTRA) from None
-    has = tuple(int(piece) for piece in version.split(".")[:3] if piece.isdecimal())
+    version = version_of("modal")
+    if version is None:
+        raise ExtraMissingError("provider modal needs the package modal, which is not installed", hint=_EXTRA)
+    has = tuple(int(piece) for piece in re.findall(r"\d+", version)[:3])
     if has < _OLDEST:
         wants = ".".join(map(str, _OLDEST))
         words = f"modal {version} is installed, and plexctl needs {wants} or newer"

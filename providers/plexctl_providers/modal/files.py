@@ -31,7 +31,7 @@ _BY_HAND = "byhand"
 
 
 def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
-    """Return the app's file from the plan's own body and, where Modal builds the image, what it builds from."""
+    """Return the app's file from the plan's own body, and what Modal builds the image from."""
     del spec
     context = _context(_image(plan))
     return {APP_FILE: _app(plan)} | {f"image/{path}": text for path, text in context.items()}
@@ -44,7 +44,7 @@ def deployed_files(plan: Plan, identity: str, expires_at: str) -> tuple[dict[str
     """
     image = _image(plan)
     context = _context(image)
-    dockerfile = {"image/Dockerfile": inlined(context)} if context else {}
+    dockerfile = {"image/Dockerfile": inlined(context)}
     templated = {APP_FILE: _app(plan, identity)} | dockerfile
     digest = hashlib.sha256(json.dumps(templated, sort_keys=True).encode()).hexdigest()[:32]
     text = _app(plan, identity, {PLAN_TAG: digest}, expires_at)
@@ -70,8 +70,9 @@ def _app(plan: Plan, identity: str | None = None, tags: Mapping[str, str] | None
     app["tags"] = {**cast("Mapping[str, str]", app["tags"]), **(tags or {})}
     fetches = any(one.kind == FETCH_APP for one in plan.resources)
     name, environment = cast("str", app["name"]), cast("str | None", app.get("environment_name"))
-    if expires_at:
-        app["env"] = {**cast("Mapping[str, str]", app["env"]), EXPIRES_AT: expires_at}
+    settings = cast("Mapping[str, str]", app["env"])
+    if expires_at and EXPIRES_AT in settings:
+        app["env"] = {**settings, EXPIRES_AT: expires_at}
     values = {
         "app": app,
         "fetch": resource(plan, FETCH_APP).body if fetches else None,
@@ -85,13 +86,11 @@ def _app(plan: Plan, identity: str | None = None, tags: Mapping[str, str] | None
         "expires_at": placeholder(EXPIRES_AT),
         "ttl_s": app["ttl_s"],
         "settings": app["env"],
-        "image_tag": _image(plan).get("tag"),
         "volume": cast("Mapping[str, str]", app["volumes"]).get(CACHE),
         "cache": CACHE,
         "entrypoint": ENTRYPOINT,
         "gateway_python": GATEWAY_PYTHON,
         "sources": SOURCES,
-        "root": ROOT,
     }
     return render("modal/modal_app.py.j2", values, _image(plan)["templates"])
 
@@ -101,14 +100,15 @@ def _image(plan: Plan) -> Mapping[str, str]:
 
 
 def _context(image: Mapping[str, str]) -> dict[str, str]:
-    """Return the build context of the plan's image; empty for one that is given."""
-    profile = image.get("profile")
-    if profile is None:
-        return {}
-    spec = Spec()
-    spec = structs.replace(
-        spec,
-        image=structs.replace(spec.image, base=image.get("base")),
-        templates=structs.replace(spec.templates, folder=image["templates"]),
-    )
-    return context_files(spec, PROFILES[profile])
+    """Return what the plan's image is built from: for one that is given, a Dockerfile that begins with it."""
+    context: dict[str, str] = {}
+    if "profile" in image:
+        spec = Spec()
+        spec = structs.replace(
+            spec,
+            image=structs.replace(spec.image, base=image.get("base")),
+            templates=structs.replace(spec.templates, folder=image["templates"]),
+        )
+        context = context_files(spec, PROFILES[image["profile"]])
+    values = {"image_tag": image.get("tag"), "dockerfile": context.get("Dockerfile", "").rstrip(), "root": ROOT}
+    return context | {"Dockerfile": render("modal/Dockerfile.j2", values, image["templates"])}

@@ -98,19 +98,12 @@ def environment(spec: Spec) -> dict[str, object]:
 
 
 def _image(spec: Spec, offer: Offer) -> dict[str, object]:
-    """Return the image that is given, or what its build context is made from."""
-    templates = {"templates": spec.templates.folder}
+    """Return what the image's build context is made from: the image that is given, or a profile and its base."""
+    call = {"call": "modal.Image.from_dockerfile", "path": "image/Dockerfile", "context_dir": "image"}
     if spec.image.name is not None:
-        return {"call": "modal.Image.from_registry", "tag": spec.image.name, **templates}
+        return {**call, "tag": spec.image.name, "templates": spec.templates.folder}
     base = {} if spec.image.base is None else {"base": spec.image.base}
-    return {
-        "call": "modal.Image.from_dockerfile",
-        "path": "image/Dockerfile",
-        "context_dir": "image",
-        "profile": profile_for(spec, offer).name,
-        **base,
-        **templates,
-    }
+    return {**call, "profile": profile_for(spec, offer).name, **base, "templates": spec.templates.folder}
 
 
 def _settings(spec: Spec, engine: str) -> dict[str, str]:

@@ -84,8 +84,12 @@ class Running:
         name = (app.description, app.environment)
         if name in self._ports:
             return
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return await self._answer(name, request)
+
         server = web.Application(client_max_size=64 << 20)
-        server.router.add_route("*", "/{path:.*}", lambda request: self._answer(name, request))
+        server.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(server, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
         await runner.setup()
         listener = socket.socket()
