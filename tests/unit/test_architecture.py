@@ -17,7 +17,10 @@ FOLDERS = {"plexctl": ROOT / "src", "plexctl_providers": ROOT / "providers", "pl
 CORE_PACKAGES = {"model", "errors", "states", "secret", "nearest", "identity", "folders"}
 GATEWAY_MAY = {"aiohttp", "prometheus_client", "huggingface_hub", "hf_xet", "websockets"}
 """Beside the standard library; websockets only for its frames (reason: the docstring of plexctl.gateway.frames)."""
-ADAPTER_MAY = {"contract", "model", "errors", "states", "spec", "secret", "rendering", "folders", "gpus", "images"}
+ADAPTER_MAY = {"contract", "model", "errors", "states", "spec", "secret", "rendering", "folders", "gpus", "images"} | {
+    "identity",
+    "side_by_side",
+}
 SDKS = {
     *("torch", "moshi", "paramiko", "huggingface_hub", "modal", "runpod", "vastai", "google", "ovh", "docker"),
     *("soundfile", "lambda_cloud"),

@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 from plexctl.contract import Context
-from plexctl.errors import ExtraMissingError, PlexError, ProviderError
+from plexctl.errors import CredentialsError, ExtraMissingError, PlexError, ProviderError
 from plexctl_providers.cloudrun.credentials import (
     Identity,
     emulator_url,
@@ -20,7 +21,7 @@ from plexctl_providers.cloudrun.credentials import (
     identity,
     require_project,
 )
-from plexctl_providers.cloudrun.errors import error_of, is_absent, is_disabled, no_answers
+from plexctl_providers.cloudrun.errors import LOGIN, NO_ANSWER, error_of, is_absent, is_disabled
 
 Json = dict[str, Any]
 _TIMES_S = (10, 60)
@@ -28,6 +29,12 @@ _TIMES_S = (10, 60)
 _FIRST_POLL_S, _LAST_POLL_S, _BACKOFF = 0.05, 2.0, 1.5
 _OPERATION_S = 300.0
 _READS = frozenset({"GET"})
+_IDEMPOTENT = frozenset({"GET", "PUT", "PATCH", "DELETE"})
+"""A PATCH here names its whole new value, so that twice is once. A POST makes something: whoever sends it looks."""
+_TOO_MANY = 429
+_SERVERS_FAULT = (_TOO_MANY, 500, 502, 503, 504)
+_TRIES = 4
+_FIRST_WAIT_S = 0.25
 _LOGS = "/v2/entries:list"
 _READING_POSTS = (_LOGS, ":testIamPermissions")
 
@@ -125,15 +132,67 @@ class Google:
         with self._lock:
             if self._session is not None:
                 return
+            emulator = emulator_url(self._context.environment)
             try:
-                from plexctl_providers.cloudrun.session import authorized
+                self._identity = identity(self._context.environment)
+                self._session = _session(self._identity.credentials, emulator)
             except ModuleNotFoundError as error:
                 words = f"provider cloudrun needs the package {error.name}, which is not installed"
                 raise ExtraMissingError(words, hint="pip install 'plexctl[cloudrun]'") from error
-            emulator = emulator_url(self._context.environment)
-            self._identity = identity(self._context.environment)
-            reading = f"{emulator or 'https://logging.googleapis.com'}{_LOGS}"
-            self._session = authorized(self._identity.credentials, reading, is_emulated=emulator is not None)
+
+
+def _session(credentials: Any, emulator: str | None) -> Any:
+    """Return a session that signs what it sends, and repeats what may be repeated."""
+    from google.auth.transport.requests import AuthorizedSession
+    from requests.adapters import HTTPAdapter
+
+    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    session.trust_env = emulator is None  # a proxy of the user's would take the loopback for its own
+    for prefix in ("https://", "http://"):
+        session.mount(prefix, HTTPAdapter(max_retries=_patience(_IDEMPOTENT)))
+    reading_post = f"{emulator or 'https://logging.googleapis.com'}{_LOGS}"
+    session.mount(reading_post, HTTPAdapter(max_retries=_patience(_IDEMPOTENT | {"POST"})))
+    return session
+
+
+def _patience(methods: frozenset[str]) -> Any:
+    """Return how often and after how long a call is repeated, as Retry-After says where it does."""
+    from urllib3.util.retry import Retry
+
+    class Patience(Retry):
+        """What was refused with 429 was not done, so that any method may be tried again."""
+
+        def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: FBT001, FBT002
+            """Tell whether an answer is worth another try."""
+            return status_code == _TOO_MANY or super().is_retry(method, status_code, has_retry_after)
+
+    return Patience(
+        total=_TRIES,
+        connect=_TRIES // 2,
+        backoff_factor=_FIRST_WAIT_S,
+        status_forcelist=_SERVERS_FAULT,
+        allowed_methods=methods,
+        raise_on_status=False,
+    )
+
+
+@contextmanager
+def no_answers(action: str) -> Iterator[None]:
+    """Raise plexctl's error where there was no answer at all, or no token to ask with."""
+    from google.auth import exceptions as auth
+    from requests import exceptions as http
+
+    try:
+        yield
+    except auth.TransportError as error:
+        words = f"cannot {action}: no answer from Google's sign-in"
+        raise ProviderError(words, hint="see your network", data={"http": NO_ANSWER}) from error
+    except auth.GoogleAuthError as error:
+        raise CredentialsError(f"cannot {action}: {error.args[0]}", hint=LOGIN) from error
+    except http.RequestException as error:
+        words = f"cannot {action}: the connection failed ({type(error).__name__})"
+        hint = "see your network, and https://status.cloud.google.com"
+        raise ProviderError(words, hint=hint, data={"http": NO_ANSWER}) from error
 
 
 def polls(limit_s: float) -> Iterator[float]:

@@ -1,4 +1,4 @@
-"""Google's errors as plexctl's, all of them: answers in Google's JSON, what a service's condition says, no answer.
+"""Google's errors as plexctl's: answers in Google's JSON, and what a service's condition says. Pure.
 
 Google's own reasons come first, then words of its messages, since quota and capacity are told in words only, then
 HTTP's codes. What the rest of the adapter must tell apart is asked of an error by the functions here.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 from plexctl.errors import (
@@ -24,8 +23,8 @@ from plexctl.errors import (
 LOGIN = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to a key file"
 _UNKNOWN, _FORBIDDEN, _NOT_FOUND, _CONFLICT, _TOO_MANY = 401, 403, 404, (409, 412), 429
 _SERVERS = range(500, 600)
-_NONE = 0
-"""In place of HTTP's code, where there was no answer."""
+NO_ANSWER = 0
+"""In place of HTTP's code, where there was none."""
 _OFF = "SERVICE_DISABLED"
 
 
@@ -46,7 +45,7 @@ def is_disabled(error: PlexError) -> bool:
 
 def is_lost(error: PlexError) -> bool:
     """Tell whether there was no answer, or a failed server's: what was asked may have been done all the same."""
-    return type(error) is ProviderError and _http(error) in (_NONE, *_SERVERS)
+    return type(error) is ProviderError and _http(error) in (NO_ANSWER, *_SERVERS)
 
 
 def is_taken(error: PlexError) -> bool:
@@ -146,25 +145,6 @@ def by_condition(message: str, condition: Mapping[str, Any]) -> PlexError | None
     words = str(condition.get("message", ""))
     known = _BY_REASON.get(str(condition.get("reason")))
     return by_words(message, words) or (known[0](message, hint=known[1]) if known else None)
-
-
-@contextmanager
-def no_answers(action: str) -> Iterator[None]:
-    """Raise plexctl's error where there was no answer at all, or no token to ask with."""
-    from google.auth import exceptions as auth
-    from requests import exceptions as http
-
-    try:
-        yield
-    except auth.TransportError as error:
-        words = f"cannot {action}: no answer from Google's sign-in"
-        raise ProviderError(words, hint="see your network", data={"http": _NONE}) from error
-    except auth.GoogleAuthError as error:
-        raise CredentialsError(f"cannot {action}: {error.args[0]}", hint=LOGIN) from error
-    except http.RequestException as error:
-        words = f"cannot {action}: the connection failed ({type(error).__name__})"
-        hint = "see your network, and https://status.cloud.google.com"
-        raise ProviderError(words, hint=hint, data={"http": _NONE}) from error
 
 
 def _by_code(message: str, code: int, words: str) -> PlexError:
