@@ -197,3 +197,24 @@ def test_an_endpoint_is_told_as_soon_as_google_tells_it(ground: Ground, google: 
         assert deployment.endpoint is not None
         assert deployment.endpoint.tls == "none"
         assert ground.provider().status(entry.ref).state is State.CREATING
+
+
+def test_a_private_service_is_ready_when_google_says_so(ground: Ground) -> None:
+    """Google checks callers, plexctl among them: its gateway is not asked, and that is said."""
+    private = spec_of(cloudrun={"private": True})
+    with ground.begun(private) as entry:
+        ground.apply(entry, private)
+        status = ground.provider().status(entry.ref)
+    assert (status.state, status.endpoint) == (State.READY, None)
+    assert "checks callers" in status.detail
+
+
+def test_an_ingress_that_nobody_observed_is_as_planned(ground: Ground) -> None:
+    """While no revision is active Google says UNSPECIFIED: that is no difference."""
+    with ground.begun() as entry:
+        ground.apply(entry)
+        ground.service().body["ingress"] = "INGRESS_TRAFFIC_UNSPECIFIED"
+        assert not ground.apply(entry).changed
+        ground.service().body["ingress"] = "INGRESS_TRAFFIC_INTERNAL_ONLY"
+        assert ground.apply(entry).changed
+    assert ground.service().body["ingress"] == "INGRESS_TRAFFIC_ALL"

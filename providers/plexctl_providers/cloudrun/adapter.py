@@ -12,12 +12,14 @@ from plexctl.model import Deployment, Finding, Level, LogLine, Need, Offer, Plan
 from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers.cloudrun import requests
-from plexctl_providers.cloudrun.client import Google
-from plexctl_providers.cloudrun.errors import LOGIN
+from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.errors import LOGIN, is_lost
 from plexctl_providers.cloudrun.offers import offers_for
 from plexctl_providers.cloudrun.place import Place
+from plexctl_providers.cloudrun.policies import Guarded, is_allowed
 from plexctl_providers.cloudrun.service import LONGEST_SESSION_S
 from plexctl_providers.cloudrun.states import status_of
+from plexctl_providers.cloudrun.surroundings import EVERYONE, INVOKER_ROLE
 
 
 class CloudRunProvider:
@@ -65,7 +67,12 @@ class CloudRunProvider:
         place = self._place(ref)
         if place is None:
             return status_of(None)
-        return status_of(self._google.get("run", f"/v2/{place.service(ref.label)}"))
+        service = self._google.get("run", f"/v2/{place.service(ref.label)}")
+        status = status_of(service)
+        if service is None or status.state is not State.LOADING or self._lets_everyone_in(service):
+            return status
+        # Nobody here can ask the gateway then: Google's word that it started is all that there is.
+        return Status(State.READY, None, "Google says it started; it checks callers, so that its gateway is not asked")
 
     def usage(self, ref: Ref, since: float) -> Usage:
         """Say how many instances are up, without asking any of them."""
@@ -124,8 +131,13 @@ class CloudRunProvider:
     def _goes_on(self, ref: Ref) -> bool:
         try:
             return self.status(ref).state not in (State.STOPPED, State.MISSING, State.FAILED)
-        except PlexError:
-            return False
+        except PlexError as error:
+            return is_lost(error)
+
+    def _lets_everyone_in(self, service: Json) -> bool:
+        thing = Guarded("run", f"/v2/{service['name']}")
+        is_open = bool(service.get("invokerIamDisabled"))
+        return is_open or is_allowed(self._google, thing, INVOKER_ROLE, EVERYONE)
 
 
 def _meets(offer: Offer, need: Need) -> bool:

@@ -48,6 +48,11 @@ def is_lost(error: PlexError) -> bool:
     return type(error) is ProviderError and _http(error) in (NO_ANSWER, *_SERVERS)
 
 
+def is_limited(error: PlexError) -> bool:
+    """Tell whether it was refused for now, as too many calls came in a short time."""
+    return _http(error) == _TOO_MANY
+
+
 def is_taken(error: PlexError) -> bool:
     """Tell whether it exists already, or was changed since it was read."""
     return type(error) is ConflictError and _http(error) in _CONFLICT

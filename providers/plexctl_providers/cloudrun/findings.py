@@ -197,7 +197,8 @@ def _access(spec: Spec) -> list[Finding]:
     if not spec.cloudrun.private:
         return [Finding("callers", Level.OK, "anybody may call; the gateway asks for its token")]
     words = (
-        "Google checks callers too: its identity token goes into X-Serverless-Authorization, and no browser sends it"
+        "Google checks callers too: its identity token goes into X-Serverless-Authorization, and no browser sends it; "
+        "plexctl is refused as well: deploy with --no-probe"
     )
     return [Finding("callers", Level.WARN, words, "cloudrun.private = false leaves it to the access token")]
 

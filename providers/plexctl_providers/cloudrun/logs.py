@@ -13,13 +13,16 @@ from datetime import UTC, datetime
 from plexctl.errors import PlexError
 from plexctl.model import LogLine
 from plexctl_providers.cloudrun.client import Google, Json
-from plexctl_providers.cloudrun.errors import is_absent, is_disabled
+from plexctl_providers.cloudrun.errors import is_absent, is_disabled, is_limited, is_lost
 from plexctl_providers.cloudrun.place import Place
 
 _PAGE = 1000
 _LATE_S = 20.0
 """How far back following asks: lines that come in later than that are lost."""
 _FIRST_POLL_S, _LAST_POLL_S, _BACKOFF = 0.2, 2.0, 1.4
+_AFTER_LINES_S = 1.0
+"""Projects may read 60 times a minute (Google's page on quotas of Logging, from memory)."""
+_PATIENCE_S = (2.0, 5.0, 15.0, 30.0)
 _LAST_LOOKS = 3
 """Times that following asks once more after the end: the last words come in late."""
 
@@ -49,29 +52,53 @@ def follow_lines(
     tail: int | None,
 ) -> Iterator[LogLine]:
     """Yield the lines that are there and then those that come, each once, until `goes_on` says no."""
-    words, shown, newest = service_filter(place, label), dict[str, float](), since or 0.0
-    delay_s, looks_left, first = _FIRST_POLL_S, _LAST_LOOKS, True
+    words = service_filter(place, label)
+    first = _entries(google, place.project, _from(words, since), tail)
+    yield from (line_of(entry) for entry in first)
+    if tail is not None and first:
+        since = max(since or 0.0, time_of(first[0]) or 0.0)  # older ones were not asked for
+    seen = _Seen(since or 0.0, first)
+    delay_s, looks_left = _FIRST_POLL_S, _LAST_LOOKS
     while looks_left:
-        if not first and not goes_on():
-            looks_left -= 1
-        back = since if first else max(newest - _LATE_S, since or 0.0)
-        new = [
-            entry
-            for entry in _entries(google, place.project, _from(words, back or None), tail if first else None)
-            if entry.get("insertId") not in shown
-        ]
-        if first and tail is not None and new:
-            since = max(since or 0.0, time_of(new[0]) or 0.0)  # older ones were not asked for
-        for entry in new:
-            yield line_of(entry)
-            shown[entry["insertId"]] = time_of(entry) or newest
-            newest = max(newest, shown[entry["insertId"]])
-        shown = {key: at for key, at in shown.items() if at >= newest - 2 * _LATE_S}
-        delay_s = _FIRST_POLL_S if new else min(delay_s * _BACKOFF, _LAST_POLL_S)
-        if first and not goes_on():
-            looks_left = 1
-        first = False
+        looks_left -= not goes_on()
         time.sleep(delay_s if looks_left == _LAST_LOOKS else _FIRST_POLL_S)
+        new = seen.new(_patiently(google, place.project, _from(words, seen.back_to)))
+        yield from (line_of(entry) for entry in new)
+        delay_s = _AFTER_LINES_S if new else min(delay_s * _BACKOFF, _LAST_POLL_S)
+
+
+class _Seen:
+    """Which entries were shown, as far back as following asks."""
+
+    def __init__(self, since: float, first: list[Json]) -> None:
+        self._since = self._newest = since
+        self._shown: dict[str, float] = {}
+        self.new(first)
+
+    @property
+    def back_to(self) -> float | None:
+        """From when on to ask, in epoch seconds."""
+        return max(self._newest - _LATE_S, self._since) or None
+
+    def new(self, entries: list[Json]) -> list[Json]:
+        """Return those that were not shown yet, and remember them."""
+        found = [one for one in entries if one.get("insertId") not in self._shown]
+        self._shown |= {one["insertId"]: time_of(one) or self._newest for one in found}
+        self._newest = max([self._newest, *self._shown.values()])
+        self._shown = {key: at for key, at in self._shown.items() if at >= self._newest - 2 * _LATE_S}
+        return found
+
+
+def _patiently(google: Google, project: str, words: str) -> list[Json]:
+    """Return entries; a limit of reads, or a network that is away for a while, is waited out."""
+    for patience_s in _PATIENCE_S:
+        try:
+            return _entries(google, project, words, None)
+        except PlexError as error:
+            if not is_lost(error) and not is_limited(error):
+                raise
+        time.sleep(patience_s)
+    return _entries(google, project, words, None)
 
 
 def build_lines(google: Google, project: str, build_id: str, tail: int) -> list[str]:

@@ -25,6 +25,8 @@ RUN = "run"
 MARK = "plexctl-template"
 """The annotation with the mark. Google keeps annotations that are not its own (discovery document of v2)."""
 FAILED = "CONDITION_FAILED"
+_UNOBSERVED = "INGRESS_TRAFFIC_UNSPECIFIED"
+"""What a service says of its ingress while no revision is active (discovery document of v2)."""
 _TRIES = 4
 _URL_S = 20.0
 _STOP_S = 120.0
@@ -87,7 +89,7 @@ def difference(found: Json, wanted: Json) -> Json:
         patch["scaling"] = {"scalingMode": "AUTOMATIC", **wanted["scaling"]}
     if wanted["labels"].items() - found.get("labels", {}).items():
         patch["labels"] = found.get("labels", {}) | wanted["labels"]
-    if found.get("ingress") != wanted["ingress"]:
+    if found.get("ingress", _UNOBSERVED) not in (_UNOBSERVED, wanted["ingress"]):
         patch["ingress"] = wanted["ingress"]
     return patch
 
