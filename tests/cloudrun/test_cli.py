@@ -177,3 +177,19 @@ def test_no_other_providers_sdk_is_imported(user: Plexctl, google: Google) -> No
         "grpclib",
         "torch",
     }
+
+
+def test_what_a_destroy_kept_is_used_again_and_moves_along(user: Plexctl, google: Google) -> None:
+    """destroy, deploy: the image is not built again. In another region it is, and the one before is not left behind."""
+    env = environment(google)
+    user.ok(*ECHO, env=env)
+    user.ok("destroy", "--yes", env=env)
+    before = len(google.mutations)
+    user.ok(*ECHO, env=env)
+    again = google.mutations[before:]
+    assert not any(one.startswith(("build", "create secret")) for one in again)
+    user.ok(*ECHO, "--region", "europe-west4", env=env)
+    assert {name.split("/")[3] for name in google.books.tags} == {"europe-west4"}
+    assert {name.split("/")[3] for name in google.books.services} == {"europe-west4"}
+    user.ok("destroy", "personaplex", "--all", "--yes", env=env)
+    assert not any((google.books.secrets, google.books.tags, google.books.repositories, google.books.buckets))

@@ -24,6 +24,7 @@ from plexctl_providers.cloudrun.names import CONTEXT, DIGEST, PROJECT, PROJECT_N
 from plexctl_providers.cloudrun.place import IMAGES, Place, recorded_place
 from plexctl_providers.cloudrun.policies import Guarded, allow, deny, is_allowed
 from plexctl_providers.cloudrun.projects import enable, project_number
+from plexctl_providers.cloudrun.removal import leave_other_regions
 from plexctl_providers.cloudrun.requests import SERVICE
 from plexctl_providers.cloudrun.secret_store import ensure_secret, ensure_value
 from plexctl_providers.cloudrun.service_update import bring_up, endpoint_of, fingerprint, pinned
@@ -55,6 +56,7 @@ class _Applying:
         before = self.google.changes
         if PROJECT_NUMBER in names_in([one.body for one in self.plan.resources]):
             self.values[PROJECT_NUMBER] = project_number(self.google, self.place.project)
+        leave_other_regions(self.google, self.journal.ref, self.place)
         self._know_the_image()
         steps: Mapping[str, Callable[[PlannedResource], object]] = {
             surroundings.APIS: self._apis,

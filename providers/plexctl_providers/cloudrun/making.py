@@ -45,19 +45,15 @@ class Record:
     def __init__(self, journal: DeploymentJournal) -> None:
         self._journal = journal
 
-    def keeps(self, kind: str, name: str) -> bool:
-        """Tell whether it is recorded as made."""
-        return any((one.kind, one.name) == (kind, name) and one.id for one in self._journal.ref.resources)
+    def keeps(self, kind: str, name: str, detail: Mapping[str, str]) -> bool:
+        """Tell whether it is recorded as made, and as being there."""
+        recorded = (one for one in self._journal.ref.resources if (one.kind, one.name) == (kind, name) and one.id)
+        return any(one.detail == detail for one in recorded)
 
     def through(self, kind: str, name: str, detail: Mapping[str, str], make: Callable[[], str]) -> None:
         """Record the intent, call `make`, and record the id that it returns; a record that is there stays."""
-        if self.keeps(kind, name):
+        if self.keeps(kind, name, detail):
             make()
             return
         key = self._journal.intend(kind, name, detail)
         self._journal.created(key, make(), detail)
-
-    def forget(self, kind: str, name: str) -> None:
-        """Record that something is not there after all."""
-        if any((one.kind, one.name) == (kind, name) for one in self._journal.ref.resources):
-            self._journal.removed(self._journal.intend(kind, name))

@@ -51,8 +51,8 @@ def known_regions() -> tuple[str, ...]:
 
 
 def recorded_place(ref: Ref) -> Place | None:
-    """Return where the journal says that a deployment lives; None when it does not say."""
-    for resource in ref.resources:
+    """Return where the journal says that a deployment lives, its service before all; None when it does not say."""
+    for resource in sorted(ref.resources, key=lambda one: one.kind != "service"):
         if PROJECT_KEY in resource.detail and REGION_KEY in resource.detail:
             return Place(resource.detail[PROJECT_KEY], resource.detail[REGION_KEY])
     ids = (resource.id.split("/") for resource in ref.resources if resource.id)

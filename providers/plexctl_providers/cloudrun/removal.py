@@ -15,7 +15,7 @@ from plexctl_providers.cloudrun.buckets import bucket_path, remove_bucket
 from plexctl_providers.cloudrun.client import Google, polls
 from plexctl_providers.cloudrun.errors import is_absent, is_disabled
 from plexctl_providers.cloudrun.image_build import cancel_builds
-from plexctl_providers.cloudrun.place import IMAGES, Place, is_ours
+from plexctl_providers.cloudrun.place import IMAGES, REGION_KEY, Place, is_ours
 from plexctl_providers.cloudrun.policies import Guarded, deny, is_allowed
 from plexctl_providers.cloudrun.requests import SERVICE
 from plexctl_providers.cloudrun.search import inventory, place_of, services_in
@@ -58,6 +58,17 @@ def destroy(google: Google, ref: Ref, *, everything: bool) -> Removal:
         elif _remove(google, one, ref):
             removed.append(one)
     return Removal(tuple(removed), tuple(kept))
+
+
+def leave_other_regions(google: Google, ref: Ref, place: Place) -> None:
+    """Remove what a destroy kept in a region where the deployment lives no longer: nobody would look for it there."""
+    for kind in (IMAGES, surroundings.REPOSITORY):
+        for one in ref.resources:
+            elsewhere = one.detail.get(REGION_KEY, place.region) != place.region
+            if one.kind != kind or one.id is None or not elsewhere or google.get(_REGISTRY, f"/v1/{one.id}") is None:
+                continue
+            if _reason_to_keep(google, place, ref, one, everything=True) is None:
+                _remove(google, one, ref)
 
 
 def _is_recorded_only(google: Google, one: Resource) -> bool:

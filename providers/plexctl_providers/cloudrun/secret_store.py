@@ -14,10 +14,13 @@ _API = "secretmanager"
 def ensure_secret(google: Google, place: Place, call: Json) -> str:
     """Make the secret unless it is there; return its full name."""
     name = place.secret(call["query"]["secretId"])
-    ensure(
+    found = ensure(
         lambda: google.get(_API, f"/v1/{name}"),
         lambda: google.call(_API, "POST", call["path"], call["json"], call["query"]),
     )
+    labels, wanted = found.get("labels", {}), call["json"]["labels"]
+    if wanted.items() - labels.items():  # kept by a destroy, and the rest is in another region now
+        google.call(_API, "PATCH", f"/v1/{name}", {"labels": labels | wanted}, {"updateMask": "labels"})
     return name
 
 

@@ -74,7 +74,10 @@ class Journal:
         return next((record for record in self.records() if record.ref.name == name), None)
 
     def begin(self, ref: Ref, spec: Spec, offer: Offer) -> Entry:
-        """Record that a deployment begins. Raises ConflictError when the name is taken."""
+        """Record that a deployment begins, or begins again after it was gone. Raises ConflictError: the name is taken.
+
+        What a destroy keeps at a provider is found again under the same id: nothing of that id's former life is.
+        """
         row = (
             ref.id,
             ref.name,
@@ -84,19 +87,30 @@ class Journal:
             Wanted.RUNNING,
             self._now(),
         )
+        taken = ConflictError(
+            f"a deployment named {ref.name} exists already",
+            hint=f"see `plexctl status {ref.name}`, or choose another --name",
+        )
         with sqlite_errors(self._path):
             try:
                 with self._transaction() as connection:
                     connection.execute(
-                        "INSERT INTO deployments (id, name, provider, spec, offer, wanted, created_at)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        row,
+                        "UPDATE resources SET removed_at = ? WHERE removed_at IS NULL AND deployment IN"
+                        " (SELECT id FROM deployments WHERE id = ? AND gone_at IS NOT NULL)",
+                        (self._now(), ref.id),
                     )
+                    has_begun = connection.execute(
+                        "INSERT INTO deployments (id, name, provider, spec, offer, wanted, created_at)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+                        " provider = excluded.provider, spec = excluded.spec, offer = excluded.offer,"
+                        " wanted = excluded.wanted, created_at = excluded.created_at, endpoint = NULL,"
+                        " expires_at = NULL, gone_at = NULL WHERE gone_at IS NOT NULL",
+                        row,
+                    ).rowcount
             except sqlite3.IntegrityError as error:
-                raise ConflictError(
-                    f"a deployment named {ref.name} exists already",
-                    hint=f"see `plexctl status {ref.name}`, or choose another --name",
-                ) from error
+                raise taken from error
+        if not has_begun:
+            raise taken
         return self.entry(ref.id)
 
     def adopt(self, ref: Ref, spec: Spec, offer: Offer, endpoint: Endpoint | None) -> Entry:

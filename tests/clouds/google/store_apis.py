@@ -31,6 +31,13 @@ def list_secrets(books: Books, asked: Request) -> Json:
     return page(books, "secrets", every, asked)
 
 
+def patch_secret(books: Books, asked: Request) -> Json:
+    """Change its labels."""
+    name, found = _secret(books, asked)
+    books.secrets[name] = {**found, "labels": asked.json["labels"]}
+    return books.secrets[name]
+
+
 def delete_secret(books: Books, asked: Request) -> Json:
     """Delete one with all its versions."""
     name, _ = _secret(books, asked)

@@ -136,3 +136,18 @@ def test_a_row_that_this_plexctl_cannot_read_is_a_journal_error(tmp_path: Path, 
         with pytest.raises(JournalError, match="voice"):
             journal.records()
     assert query(path, f"SELECT {column} FROM deployments") == [(value,)]  # noqa: S608 - the same
+
+
+def test_what_was_gone_begins_again_with_nothing_of_its_former_life(tmp_path: Path) -> None:
+    """A destroy that keeps images or secrets leaves an id to be found again; one that is alive is never taken."""
+    with journal_in(tmp_path) as journal:
+        entry = journal.begin(ref("voice"), spec("voice"), OFFER)
+        entry.created(entry.intend("pod", "a"), "pod-1")
+        entry.reached(ENDPOINT)
+        with pytest.raises(ConflictError):
+            journal.begin(ref("voice"), spec("voice"), OFFER)
+        entry.gone()
+        again = journal.begin(ref("voice"), spec("voice"), OFFER)
+        assert (again.ref, again.record.endpoint, again.record.expires_at) == (ref("voice"), None, None)
+        again.intend("pod", "a")
+        assert again.ref.resources == (Resource("pod", "a", None),)
