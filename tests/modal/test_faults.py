@@ -123,8 +123,10 @@ def test_twice_unavailable_is_no_failure(ground: Ground, method: str) -> None:
     assert ground.left() == [entry.ref.label] * 2
 
 
-@pytest.mark.parametrize("method", ["AppPublish", "SecretGetOrCreate", "AppCreate"])
-@pytest.mark.parametrize("times", [1, 4])
+@pytest.mark.parametrize(
+    ("method", "times"),
+    [("AppPublish", 1), ("AppPublish", 4), ("SecretGetOrCreate", 1), ("SecretGetOrCreate", 4), ("AppCreate", 4)],
+)
 def test_a_lost_answer_is_looked_up(ground: Ground, method: str, times: int) -> None:
     """The call took effect and its answer was lost, once or for good: what is there has its name, and is there once."""
     ground.cloud.fail(Fault(method, is_lost=True, times=times))

@@ -10,6 +10,7 @@ import ipaddress
 import logging
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
@@ -49,8 +50,9 @@ def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
     server = _server(environment)
     _adopt(environment, is_override=server is not None)
     require_client()
-    logging.getLogger("asyncio").addFilter(_is_not_the_clients)
     import modal
+
+    _quieten()
 
     token_id, secret = (environment.get(name, "") for name in _TOKEN)
     with modal_errors("connect to Modal"):
@@ -96,6 +98,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _quieten() -> None:
+    """Keep from the user what Modal's client says to programmers: on its own classes, and of its own tasks."""
+    from modal.exception import AsyncUsageWarning, DeprecationError, InternalAPIWarning, ServerWarning
+
+    for kind in (AsyncUsageWarning, DeprecationError, InternalAPIWarning, ServerWarning):
+        warnings.filterwarnings("ignore", category=kind)
+    logging.getLogger("asyncio").addFilter(_is_not_the_clients)
 
 
 def _is_not_the_clients(record: logging.LogRecord) -> bool:

@@ -28,13 +28,25 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
     found = [*check_remote(spec), _engine(engine), *([] if spec.image.name is None else check_image(spec))]
     if engine != ECHO:
         found += _gpus(spec, offer)
-    return [*found, *_names(spec), _session(spec), *_scaling(spec), *_not_used(spec)]
+    return [*found, *_names(spec), _session(spec), *_scaling(spec), *_not_used(spec), *_later(engine)]
 
 
 def _engine(engine: str) -> Finding:
     if engine == ECHO:
         return Finding("engine", Level.OK, "echo: no GPU, for cents; it repeats the caller and is not PersonaPlex")
     return Finding("engine", Level.OK, "personaplex; the weights are fetched without a GPU and kept in the volume")
+
+
+def _later(engine: str) -> list[Finding]:
+    """Say what a redeploy, a stop and a destroy will do, before anything exists."""
+    redeploy = (
+        "a redeploy cuts nobody off: the old container goes when its conversations have ended, and new callers get a "
+        "new one; both bill until then"
+    )
+    stop = "`plexctl stop` stops the app and ends its conversations: nothing bills but what is stored"
+    kept = "" if engine == ECHO else "; the volume with the weights stays for others, unless `--all` finds nobody"
+    words = {"redeploy": redeploy, "stop": stop, "destroy": f"`plexctl destroy` removes app and secret{kept}"}
+    return [Finding(check, Level.OK, text) for check, text in words.items()]
 
 
 def _names(spec: Spec) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 Modal's stream begins with what comes from now on, as far as anybody documents; so history is fetched first, what came
 between is fetched when the stream has begun, and no entry is given twice. The client itself goes on after a stream that
-broke; a connection that is gone longer is begun anew here, and what was missed is fetched.
+broke; what was missed meanwhile is fetched when it is quiet, and a connection that is gone longer is begun anew.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from plexctl.model import LogLine
 from plexctl_providers.modal.errors import is_unsure, modal_errors
 
 if TYPE_CHECKING:
-    import modal
     from modal.types import LogEntry
+
+    import modal
 
 _MOST = 20_000
 """Entries that Modal's `tail` gives at once."""
@@ -27,6 +28,8 @@ _RANGE_S = 34 * 86_400.0
 """The longest range that Modal lets one fetch is 35 days."""
 _OVERLAP_S = 5.0
 """Containers write side by side: an entry may arrive after a later one."""
+_QUIET_S = 5.0
+"""After so long without an entry it is looked whether one was missed, and whether the app has ended."""
 _TRIES = 5
 _FIRST_PAUSE_S = 0.5
 _STOPPED = ("stopped", "stopping", "disabled")
@@ -46,6 +49,7 @@ def follow(app: modal.App, *, since: float | None, tail: int | None) -> Iterator
         failures = 0
         while True:
             try:
+                yield from _lines(fresh.of(_since(app, fresh.last)))
                 for line in _lines(_streamed(app, fresh)):
                     failures = 0
                     yield line
@@ -64,7 +68,7 @@ def follow(app: modal.App, *, since: float | None, tail: int | None) -> Iterator
 def _streamed(app: modal.App, fresh: _Fresh) -> Iterator[LogEntry]:
     """Yield entries as they come; with the first, those that came before the stream had begun."""
     has_begun = False
-    for entry in app.logs.stream():
+    for entry in app.logs.stream(timeout=_QUIET_S):
         if not has_begun:
             has_begun = True
             yield from fresh.of(_since(app, fresh.last))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plexctl.model import Offer, Plan, PlannedResource, Step
+from plexctl.model import KEEP, Offer, Plan, PlannedResource, Step
 from plexctl.spec import Spec
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import ECHO, choose_engine, label, secret_names
@@ -68,6 +68,7 @@ def _steps(spec: Spec, offer: Offer, engine: str) -> tuple[Step, ...]:
     ]
     if engine != ECHO:
         fetched = f"{FETCH}, without a GPU: what {spec.model.repo} has and the volume has not"
-        steps.insert(0, Step("create", "volume", f"{spec.modal.volume}, unless it is there"))
+        shared = "for the weights, made unless it is there; deployments share it, and a destroy leaves it"
+        steps.insert(0, Step(KEEP, f"volume {spec.modal.volume}", shared))
         steps.insert(3, Step("run", "weights", fetched))
     return tuple(steps)
