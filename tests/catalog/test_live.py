@@ -77,7 +77,7 @@ def test_where_all_are_alike_the_plan_says_where() -> None:
 
 
 def test_prices_without_a_gpu_are_for_those_who_run_without_one() -> None:
-    """The table has each adapter that can, and no other; each says where its price is from and that it is unverified."""
+    """The table has each adapter that can, and no other; each says where its price is from, and is unverified."""
     can = {name for name in BUILT_IN if provider_class(name).capabilities.runs_without_gpu}
     assert set(WITHOUT_GPU) == can
     assert all("unverified" in row.source and row.count == 0 and row.gpu is None for row in WITHOUT_GPU.values())

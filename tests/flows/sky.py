@@ -16,7 +16,6 @@ from typing import ClassVar
 import msgspec
 
 from plexctl.contract import Capabilities, Context, DeploymentJournal, Provider
-from plexctl.errors import PlexError
 from plexctl.model import (
     KEEP,
     Deployment,
@@ -72,7 +71,7 @@ class Sky:
     findings: list[Finding] = field(default_factory=list)
     health: Callable[[], dict[str, object] | None] = lambda: READY
     """What the gateway says; None is 503."""
-    fails: dict[str, PlexError] = field(default_factory=dict)
+    fails: dict[str, BaseException] = field(default_factory=dict)
     """Method to what it raises."""
     refuses: bytes | None = None
     """A word in the plan of an app that does not come up: its state is FAILED."""

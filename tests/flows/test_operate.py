@@ -10,6 +10,7 @@ from tests.flows.conftest import SECRETS, World
 from plexctl.errors import (
     ConflictError,
     CredentialsError,
+    InterruptedByUser,
     NotFoundError,
     ProviderError,
     UnhealthyError,
@@ -168,6 +169,19 @@ def test_what_is_served_ends_with_ctrl_c(world: World, spec: Spec) -> None:
 def test_what_is_served_and_ends_by_itself_is_a_failure(world: World, spec: Spec) -> None:
     """The log ends without Ctrl-C: exit 9, and nothing left."""
     with pytest.raises(UnhealthyError, match="voice ended by itself"):
+        serve(world.session, world.prepare(spec), acting(world), Audience(lambda *_: None, lambda _: None))
+    assert (world.sky.apps, world.session.records()) == ({}, [])
+
+
+def test_ctrl_c_before_it_is_up_is_an_interruption(world: World, spec: Spec) -> None:
+    """Exit 130, and nothing left."""
+
+    def health() -> None:
+        world.sky.lines = ()
+        world.sky.fails["status"] = KeyboardInterrupt()
+
+    world.sky.health = health
+    with pytest.raises(InterruptedByUser, match="interrupted; removed, and kept: volume shared-weights"):
         serve(world.session, world.prepare(spec), acting(world), Audience(lambda *_: None, lambda _: None))
     assert (world.sky.apps, world.session.records()) == ({}, [])
 

@@ -83,7 +83,8 @@ def check_region(wish: Wish, catalog: Catalog) -> None:
         return
     where = ", ".join(wish.providers) if len(wish.providers) < len(PROVIDERS) else "any provider"
     if not regions:
-        raise UsageError(f"no regions are known of {where}", hint="leave --region out")
+        own = "; modal.regions sets Modal's own" if wish.providers == ("modal",) else ""
+        raise UsageError(f"no regions are known of {where}", hint=f"leave --region out{own}")
     hint = f"known regions: {', '.join(regions)}"
     raise UsageError(f"no region {wish.region!r} of {where}{nearest(wish.region, regions)}", hint=hint)
 

@@ -102,6 +102,9 @@ def choose(
     wish = market.wish
     judged = judge(market.catalog, wish, market.catalog.rows, saved, checkpoint)
     judged.sort(key=lambda one: one.preference)
+    if spec.engine == ECHO:
+        # Any machine serves: the cheapest is the best.
+        judged.sort(key=lambda one: float("inf") if one.usd_per_hour is None else one.usd_per_hour)
     considered = [Considered(one, _why_not(one, spec, wish, force=force)) for one in judged]
     passed = [one.judged for one in considered if one.refusal is None]
     if not passed:

@@ -7,7 +7,7 @@ the time is over: 303, 503 and silence are a start under way.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plexctl.contract import Provider
 from plexctl.errors import (
@@ -134,12 +134,15 @@ class _Watch:
     async def _ask_provider(self) -> PlexError | None:
         """Ask, and return why it could not tell."""
         try:
-            self.status = await asyncio.to_thread(asked_provider, self.session, self.record)
+            told = await asyncio.to_thread(asked_provider, self.session, self.record)
         except _FINAL:
             raise
         except PlexError as error:
             return error
-        self.asked_at = self.session.monotonic()
+        if told.state is State.LOADING and told.endpoint is None:
+            # It was journaled when it was made; not every provider tells it again of what is only served.
+            told = replace(told, endpoint=self.record.endpoint)
+        self.status, self.asked_at = told, self.session.monotonic()
         return None
 
     def _tolerate(self, failure: PlexError, now: float) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 
 from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError, PlexError
 from plexctl.flows.follow import end_of, follow_start, look_now, still_of_use
-from plexctl.flows.observe import RUNNING, View, provider_status
+from plexctl.flows.observe import ENDED, View, provider_status
 from plexctl.flows.session import Session, require
 from plexctl.flows.undoing import stopped, undone, what_may_be_left
 from plexctl.journal import Journal, Record, Wanted
@@ -40,7 +40,7 @@ def stop(session: Session, name: str) -> Ended:
     """End what costs while it runs, keep what `start` needs. Raises NotFoundError for an unknown name."""
     with mutation_lock(session.home, name), session.journal() as journal:
         record = recorded(journal, name)
-        was_running = provider_status(session, record).state in RUNNING
+        was_running = provider_status(session, record).state not in ENDED
         entry = journal.entry(record.ref.id)
         entry.want(Wanted.STOPPED)
         session.provider(record.ref.provider).stop(record.ref)

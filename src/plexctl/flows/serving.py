@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from queue import SimpleQueue
 
-from plexctl.contract import Serving
+from plexctl.contract import Provider, Serving
 from plexctl.errors import ConflictError, UnhealthyError, UsageError
 from plexctl.flows.bringing import Acting, Run
 from plexctl.flows.follow import follow_start
@@ -64,12 +66,39 @@ def _until_interrupted(run: Run, entry: Entry, audience: Audience) -> None:
     session, provider, spec = run.session, run.prepared.provider, run.prepared.spec
     if not isinstance(provider, Serving):
         raise TypeError(f"{provider.name} does not serve")
+    is_up = was_interrupted = False
     with provider.serve(run.prepared.plan, entry):
-        view = follow_start(session, entry.record, spec.limits.start_timeout_s)
-        audience.up(view, check_talking(session, view, may_be_busy=False) if run.acting.probe else {})
+        # Caught in here: a client of a provider's may take Ctrl-C for the normal end and say nothing.
         try:
-            for line in provider.logs(entry.ref, follow=True, since=None, tail=None):
+            view = follow_start(session, entry.record, spec.limits.start_timeout_s)
+            heard = check_talking(session, view, may_be_busy=False) if run.acting.probe else {}
+            is_up = True
+            audience.up(view, heard)
+            for line in _followed(provider, entry.ref):
                 audience.line(line)
         except KeyboardInterrupt:
-            return
-    raise UnhealthyError(f"{spec.name} ended by itself", hint="its last lines are above")
+            was_interrupted = True
+    if not was_interrupted:
+        raise UnhealthyError(f"{spec.name} ended by itself", hint="its last lines are above")
+    if not is_up:
+        raise KeyboardInterrupt
+
+
+def _followed(provider: Provider, ref: Ref) -> Iterator[LogLine]:
+    """Yield the log as it comes, read in a thread: Ctrl-C then ends the waiting, not a client's call in its middle."""
+    lines: SimpleQueue[LogLine | Exception | None] = SimpleQueue()
+
+    def read() -> None:
+        try:
+            for line in provider.logs(ref, follow=True, since=None, tail=None):
+                lines.put(line)
+        except Exception as error:  # noqa: BLE001 - raised again where it is waited for
+            lines.put(error)
+        else:
+            lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (line := lines.get()) is not None:
+        if isinstance(line, Exception):
+            raise line
+        yield line
