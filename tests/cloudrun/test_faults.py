@@ -160,9 +160,8 @@ def test_a_delete_without_effect_is_no_success(ground: Ground, pattern: str) -> 
     assert not ground.google.books.services
 
 
-def test_a_stop_without_effect_is_no_success(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_without_effect_is_no_success(ground: Ground) -> None:
     """The service must say itself that it is disabled."""
-    monkeypatch.setattr("plexctl_providers.cloudrun.service_update._STOP_S", 0.2)
     with ground.begun() as entry:
         ground.apply(entry)
         ground.google.fail(Fault("*.services.patch", How.IGNORED, times=1))

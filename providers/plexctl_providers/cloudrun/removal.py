@@ -20,7 +20,7 @@ from plexctl_providers.cloudrun.policies import Guarded, deny, is_allowed
 from plexctl_providers.cloudrun.requests import SERVICE
 from plexctl_providers.cloudrun.search import inventory, place_of, services_in
 
-_GONE_S = 2.0
+_GONE_S = 1.0
 """Between the end of a delete and its being gone for readers."""
 _REGISTRY = "artifactregistry"
 _ORDER = (
