@@ -1,9 +1,9 @@
-"""Rendered apps, deployed by Modal's own command to a loopback Modal that records what it was sent."""
+"""Rendered apps, deployed by Modal's own command to the loopback Modal, whose books tell what it was sent."""
 
 from __future__ import annotations
 
-import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from modal_proto import api_pb2
-from tests.serverless.modal_recorder import Recorder, definitions_of, modal_recorder
+from tests.clouds.modal import Modal
+from tests.clouds.modal.apps import definitions_of
+from tests.contract.worlds import until
 from tests.serverless.variants import files_of
 
 from plexctl.model import PlannedResource
 
 _MINUTE = 60
+_KEYS = ("PLEXCTL_TOKEN", "HF_TOKEN", "EXTRA")
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Deploy:
 
     code: int
     output: str
-    recorder: Recorder
+    recorder: Modal
 
     @property
     def service(self) -> list[api_pb2.Function]:
@@ -72,8 +75,8 @@ def deploy(variant: str, **env: str) -> Deploy:
 
 @cache
 def fetch(variant: str) -> Deploy:
-    """Run `modal run modal_app.py::fetch_weights`, and end it as soon as the function was called."""
-    return _modal(variant, ("run", "modal_app.py::fetch_weights"), {}, api_pb2.FunctionMapRequest)
+    """Run `modal run modal_app.py::fetch_weights` to its end."""
+    return _modal(variant, ("run", "modal_app.py::fetch_weights"), {})
 
 
 def serve(variant: str) -> Deploy:
@@ -81,10 +84,23 @@ def serve(variant: str) -> Deploy:
     return _modal(variant, ("serve", "modal_app.py"), {}, api_pb2.AppPublishRequest)
 
 
-def _modal(variant: str, command: tuple[str, ...], env: Mapping[str, str], until: type | None = None) -> Deploy:
-    with TemporaryDirectory() as folder:
+def _modal(variant: str, command: tuple[str, ...], env: Mapping[str, str], ends_with: type | None = None) -> Deploy:
+    with TemporaryDirectory() as folder, Modal() as cloud:
         write(files_of("modal", variant), Path(folder))
-        return asyncio.run(_run(Path(folder), command, env, until))
+        for name in ("personaplex", "voice"):
+            cloud.add_secret(f"plexctl-{name}-{env.get('PLEXCTL_ID', 'byhand')}", dict.fromkeys(_KEYS, "a-value"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "modal", *command],
+            cwd=folder,
+            env=environment(Path(folder), cloud) | dict(env),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if ends_with is not None:
+            until(lambda: process.poll() is not None or bool(cloud.of(ends_with)), f"a {ends_with.__name__}")
+            process.kill()
+        output, _ = process.communicate(timeout=_MINUTE)
+        return Deploy(process.returncode, output.decode(), cloud)
 
 
 def write(files: Mapping[str, str], folder: Path) -> None:
@@ -94,33 +110,9 @@ def write(files: Mapping[str, str], folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def environment(folder: Path, url: str) -> dict[str, str]:
+def environment(folder: Path, cloud: Modal) -> dict[str, str]:
     """Return an environment in which Modal's client knows no other server and no real credentials."""
-    own = {"HOME": str(folder), "MODAL_SERVER_URL": url, "MODAL_TOKEN_ID": "ak-x", "MODAL_TOKEN_SECRET": "as-x"}
-    return {"PATH": os.environ["PATH"], "COLUMNS": "200", **own}
-
-
-async def _run(folder: Path, command: tuple[str, ...], env: Mapping[str, str], until: type | None) -> Deploy:
-    async with modal_recorder() as (recorder, url):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "modal", *command),
-            cwd=folder,
-            env=environment(folder, url) | dict(env),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        if until is not None:
-            done = asyncio.ensure_future(process.wait())
-            await asyncio.wait(
-                (done, asyncio.ensure_future(recorder.until(until))),
-                timeout=_MINUTE,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not done.done():
-                process.kill()
-        output, _ = await asyncio.wait_for(process.communicate(), _MINUTE)
-        assert process.returncode is not None
-        return Deploy(process.returncode, output.decode(), recorder)
+    return {"PATH": os.environ["PATH"], "COLUMNS": "200", "HOME": str(folder), **cloud.environment_variables}
 
 
 def body(resource: PlannedResource) -> dict[str, Any]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from modal_proto import api_pb2
+from tests.clouds.modal import Modal
 from tests.serverless.modal_deploys import environment, write
-from tests.serverless.modal_recorder import Recorder, modal_recorder
 from tests.serverless.variants import files_of
 
 from plexctl.images import ENTRYPOINT, GATEWAY_PYTHON
@@ -57,7 +57,7 @@ class Ended:
 
     code: int | None
     output: str
-    recorder: Recorder
+    recorder: Modal
 
 
 def run(folder: Path, program: str, code: str) -> Ended:
@@ -69,22 +69,19 @@ def run(folder: Path, program: str, code: str) -> Ended:
     assert text.count(f'"{ENTRYPOINT}"') == text.count(f'"{GATEWAY_PYTHON}"') == 1
     text = text.replace(f'"{ENTRYPOINT}"', f'"{script}"').replace(f'"{GATEWAY_PYTHON}"', f'"{script}"')
     write({"modal_app.py": text}, folder)
-    return asyncio.run(_run(folder, f"import sys, threading, time\nsys.path.insert(0, '.')\nimport modal_app\n{code}"))
-
-
-async def _run(folder: Path, code: str) -> Ended:
-    async with modal_recorder() as (recorder, url):
-        env = environment(folder, url) | {"PLEXCTL_TOKEN": "a-token", "PYTHONPATH": "modals-own"}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-u", "-c", code),
+    code = f"import sys, threading, time\nsys.path.insert(0, '.')\nimport modal_app\n{code}"
+    with Modal() as cloud:
+        done = subprocess.run(
+            [sys.executable, "-u", "-c", code],
             cwd=folder,
-            env=env,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            env=environment(folder, cloud) | {"PLEXCTL_TOKEN": "a-token", "PYTHONPATH": "modals-own"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_MINUTE,
+            check=False,
         )
-        output, _ = await asyncio.wait_for(process.communicate(), _MINUTE)
-        return Ended(process.returncode, output.decode(), recorder)
+    return Ended(done.returncode, done.stdout.decode(), cloud)
 
 
 def test_the_gateway_is_started_and_drained(tmp_path: Path) -> None:

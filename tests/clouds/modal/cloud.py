@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from modal_proto import api_pb2
@@ -74,6 +74,12 @@ class Cloud:
         """Let something go wrong from now on."""
         self.faults.append(fault)
         return fault
+
+    def add_secret(self, name: str, values: Mapping[str, str]) -> Secret:
+        """Have a secret in the default environment, as its command line makes one."""
+        secret = Secret(new_id("st"), name, self.environments[0], dict(values), self.clock())
+        self.secrets[secret.id] = secret
+        return secret
 
     def environment(self, name: str) -> str:
         """Return an environment's name; the default's for none."""

@@ -118,6 +118,21 @@ def get_volume(cloud: Cloud, request: Any) -> Any:
     )
 
 
+@answers("VolumeCommit")
+def commit_volume(cloud: Cloud, request: Any) -> Any:
+    """Keep what a container has written."""
+    if cloud.volumes.get(request.volume_id) is None:
+        raise not_found(f"Volume {request.volume_id}")
+    return api_pb2.VolumeCommitResponse()
+
+
+@answers("VolumeReload")
+def reload_volume(cloud: Cloud, request: Any) -> None:
+    """Show a container what others have written."""
+    if cloud.volumes.get(request.volume_id) is None:
+        raise not_found(f"Volume {request.volume_id}")
+
+
 @answers("VolumeDelete")
 def delete_volume(cloud: Cloud, request: Any) -> Any:
     """Remove a volume."""

@@ -82,6 +82,10 @@ class Modal(Cloud):
         """Return the calls so far that changed something, in order."""
         return [call.method for call in self.changed]
 
+    def of(self, kind: type) -> list[Any]:
+        """Return the requests of one kind."""
+        return [call.request for call in self.requests if isinstance(call.request, kind)]
+
     def calls_of(self, method: str) -> list[Any]:
         """Return the requests of one method."""
         return [call.request for call in self.requests if call.method == method]
