@@ -69,6 +69,8 @@ class Google:
         self.faults: list[Fault] = []
         self.requests: list[Seen] = []
         self.mutations: list[str] = []
+        self.broken: list[str] = []
+        """What went wrong in here, and not on demand."""
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -80,6 +82,7 @@ class Google:
         self._server.shutdown()
         self._server.server_close()
         self.run.close()
+        assert self.broken == [], "the loopback Google itself failed"
 
     @property
     def url(self) -> str:
@@ -275,6 +278,9 @@ class _Handler(BaseHTTPRequestHandler):
             code = 200
         except RefusedError as error:
             code, answer, headers = error.code, error.body, error.headers
+        except Exception as error:  # noqa: BLE001 - told at the end of the test, whatever the caller made of it
+            self._google.broken.append(f"{self.command} {self.path}: {error!r}")
+            code, answer = 500, {}
         if answer is None:
             self.close_connection = True
             return
