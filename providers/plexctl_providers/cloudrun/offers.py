@@ -19,6 +19,7 @@ def offers_for(spec: Spec | None) -> list[Offer]:
         for gpu in ACCELERATORS.values()
         for region in gpu.regions
     ]
-    regions = sorted({ANY_REGION, *(one.region for one in with_gpu if one.region)})
+    # The first is taken where none is asked for, as by a plan that asks nobody.
+    regions = dict.fromkeys([ANY_REGION, *sorted(one.region for one in with_gpu if one.region)])
     without = [Offer("cloudrun", None, 0, region, None, _SOURCE, _AS_OF) for region in regions]
     return [*without, *with_gpu] if spec is not None and spec.engine == ECHO else [*with_gpu, *without]
