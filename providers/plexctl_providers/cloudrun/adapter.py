@@ -12,11 +12,12 @@ from plexctl.model import Deployment, Finding, Level, LogLine, Need, Offer, Plan
 from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers.cloudrun import requests
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import LOGIN, is_lost
 from plexctl_providers.cloudrun.offers import offers_for
 from plexctl_providers.cloudrun.place import Place
-from plexctl_providers.cloudrun.policies import Guarded, is_allowed
+from plexctl_providers.cloudrun.policies import RUN, Guarded, is_allowed
 from plexctl_providers.cloudrun.service import LONGEST_SESSION_S
 from plexctl_providers.cloudrun.states import status_of
 from plexctl_providers.cloudrun.surroundings import EVERYONE, INVOKER_ROLE
@@ -67,7 +68,7 @@ class CloudRunProvider:
         place = self._place(ref)
         if place is None:
             return status_of(None)
-        service = self._google.get("run", f"/v2/{place.service(ref.label)}")
+        service = self._google.services.get(place.service(ref.label))
         status = status_of(service)
         if service is None or status.state is not State.LOADING or self._lets_everyone_in(service):
             return status
@@ -135,7 +136,7 @@ class CloudRunProvider:
             return is_lost(error)
 
     def _lets_everyone_in(self, service: Json) -> bool:
-        thing = Guarded("run", f"/v2/{service['name']}")
+        thing = Guarded(RUN, service["name"])
         is_open = bool(service.get("invokerIamDisabled"))
         return is_open or is_allowed(self._google, thing, INVOKER_ROLE, EVERYONE)
 

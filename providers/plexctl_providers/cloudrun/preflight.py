@@ -14,7 +14,8 @@ from plexctl.model import Finding, Level, Offer
 from plexctl.side_by_side import ask_all
 from plexctl.spec import Spec
 from plexctl_providers.cloudrun.accelerators import cpu_and_memory_gib, region_of
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.place import NAME_LABEL, Place
 from plexctl_providers.cloudrun.projects import project_number
 from plexctl_providers.cloudrun.search import services_in

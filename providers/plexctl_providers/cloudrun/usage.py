@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from plexctl.errors import PlexError
 from plexctl.model import Ref, Usage
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.place import Place
 from plexctl_providers.cloudrun.service_update import is_stopped
 
@@ -21,7 +22,7 @@ _API = "monitoring"
 
 def usage_of(google: Google, place: Place, ref: Ref, since: float) -> Usage:
     """Return instances that are up now and say what was billed since then; None where Google does not tell."""
-    service = google.get("run", f"/v2/{place.service(ref.label)}")
+    service = google.services.get(place.service(ref.label))
     if service is None or is_stopped(service):
         return Usage(0, None, "it is not there" if service is None else "it is stopped: no instance can be up")
     now = google.context.now()
