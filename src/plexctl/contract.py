@@ -125,7 +125,7 @@ class Provider(Protocol):
 
         Journals the intent, creates, journals the id at once. What the journal already holds is adopted or
         brought back, never created twice; what is there as planned gets no call that changes anything. What other
-        deployments share is journaled as well: a destroy tells that it was kept.
+        deployments share at a cost is journaled as well: a destroy tells that it was kept.
         """
 
     def stop(self, ref: Ref) -> None:

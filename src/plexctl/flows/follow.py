@@ -19,7 +19,7 @@ from plexctl.errors import (
     ProviderError,
     UnhealthyError,
 )
-from plexctl.flows.observe import ENDED, RUNNING, View, asked_provider, look, with_gateways_word
+from plexctl.flows.observe import ENDED, RUNNING, View, asked_provider, look, usage_of, with_gateways_word
 from plexctl.flows.session import Session
 from plexctl.journal import Record
 from plexctl.model import Status
@@ -55,11 +55,7 @@ def follow_start(session: Session, record: Record, limit_s: float) -> View:
     try:
         return asyncio.run(_follow(session, record, limit_s))
     except TimeoutError:
-        error = _unhealthy(session, record, f"{record.ref.name} was not ready within {limit_s:g} s")
-        error.hint = "give it longer with --timeout; its last lines of log are above, or in `data.log` with --json"
-        for line in _last_lines(session, record)[-_LINES_SHOWN:]:
-            session.reporter.note(f"  log: {line}")
-        raise error from None
+        raise _too_late(session, record, limit_s) from None
 
 
 def look_now(session: Session, record: Record) -> View:
@@ -158,6 +154,20 @@ def _ended(session: Session, record: Record, view: View) -> PlexError:
     error = _unhealthy(session, record, f"{record.ref.name} {view.status.state}: {view.status.detail}")
     kind, hint = _BY_CAUSE.get(view.health.cause if view.health else None, (None, None))
     return error if kind is None else kind(error.message, hint=hint, data=error.data)
+
+
+def _too_late(session: Session, record: Record, limit_s: float) -> PlexError:
+    """Return the error for a start that took too long: where nothing came up at all, nobody had a GPU for it."""
+    name, lines = record.ref.name, _last_lines(session, record)
+    usage = usage_of(session, record)
+    if usage is not None and usage.replicas == 0:
+        words = f"nothing of {name} came up within {limit_s:g} s: the provider had no machine for it"
+        hint = "try again later, or choose another --gpu or --region"
+        return NoCapacityError(words, hint=hint, data={"log": lines})
+    for line in lines[-_LINES_SHOWN:]:
+        session.reporter.note(f"  log: {line}")
+    hint = "give it longer with --timeout; its last lines of log are above, or in `data.log` with --json"
+    return UnhealthyError(f"{name} was not ready within {limit_s:g} s", hint=hint, data={"log": lines})
 
 
 def _unhealthy(session: Session, record: Record, words: str) -> UnhealthyError:
