@@ -139,6 +139,14 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class Bounded(Protocol):
+    """An adapter whose provider bounds what one place may hold: only the chosen offer says where."""
+
+    def check_offer(self, spec: Spec, offer: Offer) -> list[Finding]:
+        """Check what can be checked of that place before anything costs, such as what is left of its quota."""
+
+
+@runtime_checkable
 class Metered(Protocol):
     """An adapter whose provider scales by itself, so that its age and price do not say what a deployment costs."""
 

@@ -144,18 +144,18 @@ def test_a_project_whose_apis_are_off_has_nothing(ground: Ground) -> None:
     assert ground.provider().find(None) == []
 
 
-def test_preflight_sums_what_all_services_may_grow_to(ground: Ground, google: Google) -> None:
+def test_a_quota_is_held_against_what_all_services_may_grow_to(ground: Ground, google: Google) -> None:
     """Another service's most instances count; over quota is refused, and where it cannot be read that is said."""
     google.books.quotas = {"MemAllocPerProjectRegion": 40 * 2**30, "CpuAllocPerProjectRegion": 20_000}
     offer = Offer("cloudrun", "L4", 1, "asia-southeast1", None, "a sample", None)
     with ground.begun(spec_of(name="other"), offer) as entry:
         ground.apply(entry, spec_of(name="other"), offer)
     google.books.quotas["CpuAllocPerProjectRegion"] = 10**9
-    findings = [one for one in ground.provider().preflight(spec_of()) if one.check == "quota"]
+    findings = [one for one in ground.provider().check_offer(spec_of(), offer) if one.check == "quota"]
     assert {one.level for one in findings} == {Level.FAIL, Level.OK}
     assert any("64 of 40 GiB of memory" in one.message and "1 other" in one.message for one in findings)
     google.fail(Fault("cloudquotas.*", refusal=RefusedError(404, "not found")))
-    findings = [one for one in ground.provider().preflight(spec_of()) if one.check == "quota"]
+    findings = [one for one in ground.provider().check_offer(spec_of(), offer) if one.check == "quota"]
     assert {one.level for one in findings} == {Level.WARN, Level.OK}
     assert all("could not be read" in one.message for one in findings)
 

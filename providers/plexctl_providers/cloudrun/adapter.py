@@ -15,7 +15,7 @@ from plexctl_providers.cloudrun import requests
 from plexctl_providers.cloudrun.answers import Json
 from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import LOGIN, is_lost
-from plexctl_providers.cloudrun.offers import offers_for
+from plexctl_providers.cloudrun.offers import OFFERS
 from plexctl_providers.cloudrun.place import Place
 from plexctl_providers.cloudrun.policies import RUN, Guarded, is_allowed
 from plexctl_providers.cloudrun.service import LONGEST_SESSION_S
@@ -43,10 +43,16 @@ class CloudRunProvider:
         self._google = Google(context)
 
     def preflight(self, spec: Spec) -> list[Finding]:
-        """Check credentials, project, rights and quota; what the spec alone tells is `requests.check`'s."""
+        """Check credentials, project and rights; what the spec alone tells is `requests.check`'s."""
         from plexctl_providers.cloudrun.preflight import preflight
 
-        return preflight(self._google, spec, offers_for(spec)[0])
+        return preflight(self._google, spec)
+
+    def check_offer(self, spec: Spec, offer: Offer) -> list[Finding]:
+        """Hold what all services of the offer's region may grow to, with ours, against its quotas."""
+        from plexctl_providers.cloudrun.quotas import check_quota
+
+        return check_quota(self._google, spec, offer)
 
     def check_credentials(self) -> Finding:
         """Say who we are and in which project, by one call that only reads."""
@@ -61,7 +67,7 @@ class CloudRunProvider:
 
     def offers(self, need: Need) -> list[Offer]:
         """Offer each GPU in each region that has it, and no GPU where none is asked for; prices are the catalog's."""
-        return [offer for offer in offers_for(None) if _meets(offer, need)]
+        return [offer for offer in OFFERS if _meets(offer, need)]
 
     def status(self, ref: Ref) -> Status:
         """Say what Cloud Run says. Raises the error that a failed start means: quota, capacity, permission, image."""

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from plexctl.catalog.live import offer_of
 from plexctl.catalog.wishes import Wish
-from plexctl.contract import Provider
+from plexctl.contract import Bounded, Provider
 from plexctl.errors import NoCapacityError, PlexError, PreflightError, ProviderError
 from plexctl.flows import images, licence
 from plexctl.flows.choosing import choose, market_of, market_with, settled
@@ -126,6 +126,7 @@ def _sold(
     plan, checked = lay_out(session, spec, name, offer)
     models = model_findings(chosen, spec, force=order.force)
     more = [*checked, *price_findings(market.catalog, chosen, market.day), *template_findings(spec.templates.folder)]
+    more += provider.check_offer(spec, offer) if isinstance(provider, Bounded) else []
     findings = list(dict.fromkeys([*findings, *models, *unread, *more]))
     _refuse_failed([one for one in findings if not (order.force and one in models)])
     return Prepared(spec, provider, offer, findings, plan)
