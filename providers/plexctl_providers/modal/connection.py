@@ -38,6 +38,15 @@ def _installed(name: str) -> str | None:
         return None
 
 
+def _is_importable() -> bool:
+    """Tell whether it is there in fact: what pip notes may outlive the package."""
+    try:
+        import modal  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
 @contextmanager
 def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
     """Give a client for the user's account.
@@ -71,7 +80,7 @@ def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
 def require_client(version_of: Callable[[str], str | None] = _installed) -> str:
     """Return the version of Modal's client. Raises ExtraMissingError when it is missing or too old."""
     version = version_of("modal")
-    if version is None:
+    if version is None or not _is_importable():
         raise ExtraMissingError("provider modal needs the package modal, which is not installed", hint=_EXTRA)
     has = tuple(int(piece) for piece in re.findall(r"\d+", version)[:3])
     if has < _OLDEST:
