@@ -101,16 +101,19 @@ def test_following_outlasts_429(ground: Ground, google: Google, ref: Ref) -> Non
 
 
 def test_usage_asks_no_instance(ground: Ground, google: Google, ref: Ref) -> None:
-    """Monitoring says what is up; without figures a young service is not known, an old one has none."""
+    """Monitoring says what is up and billed; without figures a young service was up just now, an old one has none."""
     provider = ground.provider()
     young = provider.usage(ref, T0)
-    assert young.replicas is None
-    google.advance(3600)
-    assert provider.usage(ref, T0).replicas == 0
+    assert (young.replicas, young.was_up, young.billed_s) == (None, True, None)
+    google.advance(599)
+    assert provider.usage(ref, T0).was_up
+    google.advance(2)
+    old = provider.usage(ref, T0)
+    assert (old.replicas, old.was_up, old.billed_s) == (0, False, 0)
     google.books.counted[ref.label] = 1
     up = provider.usage(ref, T0)
-    assert (up.replicas, up.cost_usd) == (1, None)
-    assert "120 s" in up.source
+    assert (up.replicas, up.cost_usd, up.billed_s) == (1, None, 120)
+    assert "Cloud Monitoring" in up.source
     google.fail(Fault("monitoring.*", refusal=RefusedError(403, "Permission 'monitoring.timeSeries.list' denied")))
     refused = provider.usage(ref, T0)
     assert refused.replicas is None

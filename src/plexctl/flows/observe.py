@@ -89,7 +89,7 @@ async def look(session: Session, record: Record) -> View:
         return view
     view = await asyncio.to_thread(_with_usage, session, view)
     usage = view.usage
-    if usage is None or usage.replicas:
+    if usage is None or usage.replicas or (usage.replicas is None and usage.was_up):
         return await with_gateways_word(view)
     if usage.replicas == 0:
         return replace(view, status=Status(State.IDLE, status.endpoint, "scaled to zero; the next caller starts it"))
