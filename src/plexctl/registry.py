@@ -17,6 +17,8 @@ ENTRY_POINT_GROUP = "plexctl.providers"
 
 BUILT_IN: dict[str, str] = {
     "local": "plexctl_providers.local.adapter:LocalProvider",
+    "runpod": "plexctl_providers.runpod.adapter:RunPodProvider",
+    "vast": "plexctl_providers.vast.adapter:VastProvider",
 }
 """Name to `module:Class`."""
 PURE: dict[str, str] = {

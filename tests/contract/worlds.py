@@ -221,7 +221,21 @@ def _folder_of(pid: int) -> Path | None:
         return None
 
 
+def _vast(home: Path) -> World:
+    from tests.clouds.vast.world import VastWorld
+
+    return VastWorld(home)
+
+
+def _runpod(home: Path) -> World:
+    from tests.clouds.runpod.world import RunPodWorld
+
+    return RunPodWorld(home)
+
+
 WORLDS: dict[str, Callable[[Path], World]] = {
     "local": LocalWorld,
+    "runpod": _runpod,
+    "vast": _vast,
 }
 """Every built-in adapter has its entry; a test holds that."""

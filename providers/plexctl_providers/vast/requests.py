@@ -27,6 +27,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
         "path": ask_path(offer),
         "json": create_body(spec, offer),
         "search": {"method": "POST", "path": BUNDLES, "json": search_body(spec, offer)},
+        "ttl_s": spec.limits.ttl_s,
     }
     return Plan(
         provider="vast",
