@@ -175,6 +175,11 @@ def test_the_plan_carries_search_and_rent() -> None:
             "instance",
             "GET /api/v0/instances/${VAST_INSTANCE_ID}/ until actual_status is running and port 8998 is mapped",
         ),
+        Step(
+            "read",
+            "certificate",
+            "PUT /api/v0/instances/request_logs/${VAST_INSTANCE_ID}: the fingerprint that the gateway printed",
+        ),
         Step("wait", "gateway", "/health at the host's address and mapped port until an engine is ready"),
         Step("probe", "voice", "a conversation through the same address"),
     )

@@ -19,6 +19,7 @@ from plexctl_providers._common.settings import ECHO, choose_engine, label, remot
 API = "https://console.vast.ai"
 BUNDLES = "/api/v0/bundles/"
 INSTANCES = "/api/v1/instances/"
+LOGS = "/api/v0/instances/request_logs/"
 ASK_ID = "VAST_ASK_ID"
 """The offer that is rented, where the plan's own offer does not say: the search's first."""
 INSTANCE_ID = "VAST_INSTANCE_ID"

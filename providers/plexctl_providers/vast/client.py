@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError
 from plexctl.secret import Secret
 from plexctl_providers.vast import pacing
-from plexctl_providers.vast.bodies import API, BUNDLES, INSTANCES
+from plexctl_providers.vast.bodies import API, BUNDLES, INSTANCES, LOGS
 from plexctl_providers.vast.errors import KEY_HINT, NoAnswer, Refused, read_refusal
 from plexctl_providers.vast.pacing import Pacing
 from plexctl_providers.vast.rows import Instance, read_instance
@@ -28,6 +28,8 @@ BASE = "VAST_URL"
 _PAGE = 25
 _TRIES = 4
 _FIRST_PAUSE_S = 1.0
+_LIMIT_S = 60.0
+"""Until an answer; the vendor's own client waits two minutes."""
 _LOG_POLLS, _LOG_PAUSE_S = 40, 0.5
 """Vast's own client waits 30 times 0.3 s for a log."""
 _LOG_LIMIT_S = 10.0
@@ -168,7 +170,7 @@ class VastClient:
     def log(self, number: int, tail: int) -> list[str]:
         """Return the last lines that an instance printed; none of one that is gone, or that has no log yet."""
         try:
-            answer = self._steady(pacing.LOGS, "put", f"/api/v0/instances/request_logs/{number}", {"tail": str(tail)})
+            answer = self._steady(pacing.LOGS, "put", f"{LOGS}{number}", {"tail": str(tail)})
         except Refused as error:
             if not error.is_missing:
                 raise
@@ -196,8 +198,8 @@ class VastClient:
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise NoAnswer("the log's address is not https")
-        for _ in range(_LOG_POLLS):
-            self.pace.sleep(_LOG_PAUSE_S)
+        for poll in range(_LOG_POLLS):
+            self.pace.sleep(_LOG_PAUSE_S if poll else 0)
             try:
                 answer = requests.get(url, timeout=_LOG_LIMIT_S)
             except requests.RequestException:
@@ -241,7 +243,7 @@ class VastClient:
 
         self.pace.turn(kind)
         try:
-            answer = ask(path, **({named: dict(value)} if value is not None else {}))
+            answer = ask(path, timeout=_LIMIT_S, **({named: dict(value)} if value is not None else {}))
         except requests.RequestException as error:
             raise NoAnswer(self._blotted(type(error).__name__)) from None
         text = self._blotted(answer.text)
