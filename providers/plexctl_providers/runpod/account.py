@@ -105,11 +105,7 @@ def _ask(environment: Mapping[str, str], query: str, action: str) -> Mapping[str
         raise ProviderError(f"cannot {action}: {ADDRESS} is set and {GRAPHQL} is not", hint=f"set {GRAPHQL} too")
     if address is not None and not is_trustworthy(address):
         raise ProviderError(f"cannot {action}: {GRAPHQL}={address!r} is not usable", hint="give https://HOST")
-    try:
-        sdk: Any = import_module("runpod.api.graphql")
-    except ImportError:
-        words = "the runpod package is not installed"
-        raise ExtraMissingError(words, hint="pip install 'plexctl[runpod]'") from None
+    sdk = _sdk()
     try:
         answer = sdk.run_graphql_query(query, api_key=key)
         return _object(_object(answer).get("data"))
@@ -117,6 +113,22 @@ def _ask(environment: Mapping[str, str], query: str, action: str) -> Mapping[str
         raise CredentialsError(f"cannot {action}: RunPod refuses the key", hint=KEY_HINT) from None
     except Exception as error:  # noqa: BLE001 - the SDK raises requests', json's and its own, which hold the query
         raise ProviderError(f"cannot {action}: GraphQL failed ({type(error).__name__})") from None
+
+
+def _sdk() -> Any:
+    """Import the SDK's GraphQL. It sets up logging for the whole process, which would show every request: undone."""
+    import logging
+
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    try:
+        return import_module("runpod.api.graphql")
+    except ImportError:
+        words = "the runpod package is not installed"
+        raise ExtraMissingError(words, hint="pip install 'plexctl[runpod]'") from None
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -98,7 +98,7 @@ class RunPodProvider:
             ref = ref_of(pod, POD)
             if ref is not None and name in (None, ref.name):
                 refs.setdefault(ref.label, ref)
-        return [refs[label] for label in sorted(refs)]
+        return sorted(refs.values(), key=lambda ref: (ref.name, ref.id))
 
     def plan(self, spec: Spec, offer: Offer) -> Plan:
         """Lay out the one pod."""

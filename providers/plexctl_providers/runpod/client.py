@@ -81,7 +81,10 @@ class Client:
     def stream(
         self, path: str, action: str, query: Mapping[str, str], last_id: str | None, quiet_s: float
     ) -> Iterator[Iterator[str]]:
-        """Give the lines of an event stream; they end when the stream does, is cut, or is quiet for `quiet_s`."""
+        """Give the lines of an event stream; they end when the stream does, or is quiet for `quiet_s`.
+
+        Raises what `errors.error_of` says, and ProviderError in the middle when it is cut.
+        """
         http, library = self._http(), _httpx()
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         patience = library.Timeout(_ANSWER_S, connect=_CONNECT_S)
@@ -98,7 +101,7 @@ class Client:
                         raise self._error(action, answer)
                     # Until here it was the patience for an answer; from here it is that for the next line.
                     answer.request.extensions["timeout"]["read"] = quiet_s
-                    yield _lines(answer, library)
+                    yield _lines(answer, library, action)
                     return
             except library.HTTPError as error:
                 raise unanswered(action, type(error).__name__) from None
@@ -180,11 +183,14 @@ def key_of(environment: Mapping[str, str]) -> str:
     return key
 
 
-def _lines(answer: httpx.Response, library: Any) -> Iterator[str]:
+def _lines(answer: httpx.Response, library: Any, action: str) -> Iterator[str]:
+    """Yield lines until the stream's own end or a silence. Raises ProviderError for a cut."""
     try:
         yield from answer.iter_lines()
-    except library.HTTPError:
+    except library.ReadTimeout:
         return
+    except library.HTTPError as error:
+        raise unanswered(action, type(error).__name__) from None
 
 
 def _parsed(answer: httpx.Response) -> object:

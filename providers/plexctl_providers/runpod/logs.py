@@ -6,8 +6,7 @@ The stream stays open whether anything comes or not, so that the end of what is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 
 from plexctl.errors import PlexError
 from plexctl.model import LogLine
@@ -22,6 +21,9 @@ _QUIET_S = 0.8
 """Silence after which all that is there has come."""
 _FOLLOW_S = 15.0
 """Silence in a followed log after which it is looked whether the pod is still there."""
+_FRUITLESS = 8
+"""Cuts in a row without a new line."""
+_AFTER_CUT_S = 0.5
 _EARLIER_S = 1.0
 """The host's stamp may be so much earlier than ours: asked for too much, and left out here."""
 
@@ -40,48 +42,51 @@ class Logs:
     def lines(self, pod_id: str, source: str, since: str | None, most: int = MOST) -> list[str]:
         """Return the texts of one source, from a moment on as RunPod wrote it."""
         query = {"source": source} | ({"tail": str(most)} if since is None else {"since": since})
-        return [event.line for event in self._events(pod_id, query, None, _QUIET_S)]
+        return [event.line for event in self._new(pod_id, Seen(), query, _QUIET_S)]
 
     def follow(self, pod_id: str, since: float | None, tail: int | None) -> Iterator[LogLine]:
         """Yield what is there and what comes, each once, until the pod has ended and everything was read."""
-        seen = Seen()
+        seen, has_ended = Seen(), False
         for event in self._past(pod_id, seen, since, tail):
             yield event.shown()
-        while True:
+        query = {"tail": str(MOST)}  # counts only where nothing has come yet that could be resumed after
+        while not has_ended:
             has_ended = self._has_ended(pod_id)
-            seen.resume()
-            query = {"since": rfc3339((since or 0.0) - _EARLIER_S if since else 0.0)} if seen.last_id is None else {}
-            quiet_s = _QUIET_S if has_ended else _FOLLOW_S
-            with closing(self._events(pod_id, query, seen.last_id, quiet_s)) as events:
-                for event in events:
-                    if seen.is_new(event) and _is_wanted(event, since):
-                        yield event.shown()
-            if has_ended:
-                return
+            for event in self._new(pod_id, seen, query, _QUIET_S if has_ended else _FOLLOW_S):
+                if _is_wanted(event, since):
+                    yield event.shown()
 
     def _past(self, pod_id: str, seen: Seen, since: float | None, tail: int | None) -> list[Event]:
-        """Return what is there. All of it is noted as seen, also what is beyond `tail`."""
-        if tail == 0 and since is None:
-            query = {"tail": "1"}
-        elif since is None:
-            query = {"tail": str(min(MOST if tail is None else tail, MOST))}
-        else:
-            query = {"since": rfc3339(since - _EARLIER_S)}
-        found = [one for one in self._events(pod_id, query, None, _QUIET_S) if seen.is_new(one)]
-        wanted = [one for one in found if _is_wanted(one, since)]
+        """Return what is there. All that was read is noted as seen, also what is beyond `tail`."""
+        most = MOST if tail is None else min(max(tail, 1), MOST)
+        query = {"tail": str(most)} if since is None else {"since": rfc3339(since - _EARLIER_S)}
+        wanted = [one for one in self._new(pod_id, seen, query, _QUIET_S) if _is_wanted(one, since)]
         return list(deque(wanted, maxlen=tail))
 
-    def _events(
-        self, pod_id: str, query: dict[str, str], last_id: str | None, quiet_s: float
-    ) -> Generator[Event, None, None]:
-        """Yield events until silence or a cut; a failed server is a cut, a pod that is gone has none."""
-        path = f"{self._pods.path(pod_id)}/logs"
-        try:
-            with self._client.stream(path, "read the pod's log", query, last_id, quiet_s) as lines:
-                yield from events_in(lines)
-        except PlexError as error:
-            if not is_absent(error) and not is_lost(error):
-                raise
+    def _new(self, pod_id: str, seen: Seen, query: dict[str, str], quiet_s: float) -> Iterator[Event]:
+        """Yield the events that were not given yet, until silence or the stream's end; a cut is mended.
+
+        Nothing of a pod that is gone. Raises ProviderError when cut after cut brings nothing new.
+        """
+        path, fruitless = f"{self._pods.path(pod_id)}/logs", 0
+        while True:
+            seen.resume()
+            asked = query if seen.last_id is None else {name: query[name] for name in ("source",) if name in query}
+            try:
+                with self._client.stream(path, "read the pod's log", asked, seen.last_id, quiet_s) as lines:
+                    for event in events_in(lines):
+                        if seen.is_new(event):
+                            fruitless = 0
+                            yield event
+            except PlexError as error:
+                fruitless += 1
+                if is_absent(error):
+                    return
+                if not is_lost(error) or fruitless >= _FRUITLESS:
+                    raise
+                self._client.clock.sleep(_AFTER_CUT_S)
+            else:
+                return
 
     def _has_ended(self, pod_id: str) -> bool:
         self._client.pace.wait_to_look(f"log {pod_id}", self._client.clock)

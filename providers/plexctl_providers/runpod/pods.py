@@ -44,8 +44,13 @@ class Pods:
         return [pod for pod in found if pod.status != GONE]
 
     def matching(self, label: str, ids: frozenset[str] = frozenset()) -> list[Pod]:
-        """Return the pods of that name or with one of these ids."""
-        return [pod for pod in self.all() if pod.name == label or pod.id in ids]
+        """Return the pods of that name or with one of these ids, which are asked for where the list lacks them.
+
+        A list may be behind: what is told by its id alone counts.
+        """
+        listed = [pod for pod in self.all() if pod.name == label or pod.id in ids]
+        asked = [self.get(pod_id) for pod_id in sorted(ids - {pod.id for pod in listed})]
+        return [*listed, *(pod for pod in asked if pod is not None)]
 
     def get(self, pod_id: str) -> Pod | None:
         """Return a pod; None when it is gone."""

@@ -41,6 +41,7 @@ class Running:
     def __init__(self, state: State) -> None:
         self._state = state
         self._containers: dict[str, Container] = {}
+        self._endings: set[asyncio.Task[None]] = set()
         self._folder = Path(mkdtemp(prefix="loopback-runpod-"))
         self.changed = asyncio.Condition()
         self.is_lazy = False
@@ -71,7 +72,16 @@ class Running:
             await self.changed.wait_for(lambda: pod.status not in UP or bool(container.process or self.trouble))
 
     async def end(self, pod: Pod, status: str, *, is_accident: bool = False) -> None:
-        """End its process, in order but for an accident; then it has that status, and its streams end."""
+        """End its process, in order but for an accident; then it has that status, and its streams end.
+
+        Whoever asked may be the very process that ends: its call is cut, and the ending goes on.
+        """
+        ending = asyncio.ensure_future(self._end(pod, status, is_accident=is_accident))
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+        await asyncio.shield(ending)
+
+    async def _end(self, pod: Pod, status: str, *, is_accident: bool) -> None:
         container = self._containers.pop(pod.id, None)
         process = container.process if container else None
         if process is not None and process.returncode is None:
@@ -96,6 +106,7 @@ class Running:
     async def close(self) -> None:
         """End everything."""
         await asyncio.gather(*(self.end(pod, "TERMINATED") for pod in list(self._state.pods.values())))
+        await asyncio.gather(*self._endings)
         rmtree(self._folder, ignore_errors=True)
 
     async def _live(self, pod: Pod) -> None:

@@ -147,6 +147,10 @@ class State:
     spend_limit: float = 80.0
     has_gpu_at_start: bool | None = True
     """Whether a stopped pod finds its GPU free; None: it starts without one."""
+    appears_after_s: float = 0.0
+    """How long the list does not show a new pod."""
+    actions: dict[str, list[str]] = field(default_factory=lambda: dict(_ACTIONS))
+    """What each status allows."""
     keeps_deleted: int = 0
     """Deletes to come that are answered as done and do nothing."""
     mutations: list[str] = field(default_factory=list)
@@ -167,6 +171,11 @@ class State:
             return 0.0
         price = gpu.community if pod.body.get("cloud") == "COMMUNITY" else gpu.secure
         return price * int(pod.body["gpu"].get("count", 1))
+
+    def listed(self) -> list[Pod]:
+        """Return the pods that the list shows by now."""
+        latest = self.clock.wall() - self.appears_after_s
+        return [pod for pod in list(self.pods.values()) if pod.created_at <= latest]
 
     def billing(self) -> list[tuple[str, str, float]]:
         """Return what bills now: the pod's name, for what, and USD per hour."""
@@ -191,7 +200,7 @@ class State:
             "env": body.get("env", {}),
             "registry": body.get("registry"),
             "status": status,
-            "actions": _ACTIONS.get(status, []),
+            "actions": self.actions.get(status, []),
             "mounts": body.get("mounts", {}),
             "gpu": {"id": body["gpu"]["id"], "count": pod.gpus},
             "cloud": body.get("cloud", "SECURE"),
