@@ -133,6 +133,14 @@ def test_two_of_one_name_are_ended_both(rig: Rig, entry: Entry) -> None:
     assert rig.cloud.billing() == []
 
 
+def test_a_second_pod_that_came_late_is_ended(rig: Rig, entry: Entry) -> None:
+    """The next deploy keeps the one that is recorded, and ends what bills beside it."""
+    recorded = rig.pod().id
+    rig.cloud.do(rig.cloud.calls.create(dict(rig.pod().body)))
+    assert not rig.deploy(entry).changed
+    assert list(rig.cloud.pods) == [recorded]
+
+
 def test_other_peoples_pods_are_left_alone(rig: Rig, entry: Entry) -> None:
     """Only names that are plexctl's are found, and of those only the one that was asked for is ended."""
     for name in ("mine", "plexctl-", "plexctl-Voice-abc234", "plexctl-voice-two-abc234"):

@@ -87,6 +87,16 @@ def test_the_key_goes_to_https_or_this_machine_only(tmp_path: Path, base: str) -
         RunPodProvider(Context(tmp_path, environment, {}, time.time)).find(None)
 
 
+@pytest.mark.parametrize("template", ["http://{pod_id}.example.org", "https://proxy.runpod.net"])
+def test_callers_are_sent_to_https_or_this_machine_only(rig: Rig, template: str) -> None:
+    """A token would go there; and each pod has an address of its own."""
+    environment = rig.cloud.environment_variables | {"PLEXCTL_RUNPOD_PROXY": template}
+    entry = rig.begin()
+    rig.deploy(entry)
+    with pytest.raises(ConfigurationError, match="PLEXCTL_RUNPOD_PROXY"):
+        RunPodProvider(Context(rig.home, environment, {}, time.time)).status(entry.ref)
+
+
 @pytest.mark.parametrize("key", ["", "  ", "two words", "new\nline", "\u00fc"])
 def test_a_key_that_is_none_is_said_so(tmp_path: Path, key: str) -> None:
     """Exit code 4 and where keys are made."""

@@ -1,6 +1,6 @@
 """What only RunPod's GraphQL tells: the balance, the spend limit and spot prices, by RunPod's own SDK.
 
-The SDK takes half a second to load and longer on a slow disk, so that it is imported when it is asked and not before.
+The SDK takes over a second to load, so that it is imported when it is asked and not before.
 It takes its address from the process's own environment: RUNPOD_API_BASE_URL. It is told the key with each query, so
 that nothing of ours stays in it.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 from plexctl.errors import CredentialsError, ExtraMissingError, PlexError, ProviderError
@@ -25,6 +26,8 @@ _MONEY = (
 """The second, should the limit be called otherwise: no description of it was read."""
 _SPOT = "query { gpuTypes { id secureSpotPrice communitySpotPrice } }"
 _FEW_HOURS = 2.0
+_IMPORTING = Lock()
+"""Preflight and offers are asked side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +122,17 @@ def _sdk() -> Any:
     """Import the SDK's GraphQL. It sets up logging for the whole process, which would show every request: undone."""
     import logging
 
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    try:
-        return import_module("runpod.api.graphql")
-    except ImportError:
-        words = "the runpod package is not installed"
-        raise ExtraMissingError(words, hint="pip install 'plexctl[runpod]'") from None
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
+    with _IMPORTING:
+        root = logging.getLogger()
+        before, level = list(root.handlers), root.level
+        try:
+            return import_module("runpod.api.graphql")
+        except ImportError:
+            words = "the runpod package is not installed"
+            raise ExtraMissingError(words, hint="pip install 'plexctl[runpod]'") from None
+        finally:
+            root.handlers[:] = before
+            root.setLevel(level)
 
 
 def _object(value: object) -> Mapping[str, Any]:

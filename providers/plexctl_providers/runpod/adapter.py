@@ -26,7 +26,7 @@ from plexctl.states import State
 from plexctl_providers.runpod import requests
 from plexctl_providers.runpod.account import read_spot_prices
 from plexctl_providers.runpod.applying import Applying
-from plexctl_providers.runpod.client import Client
+from plexctl_providers.runpod.client import Client, proxy_of
 from plexctl_providers.runpod.logs import Logs
 from plexctl_providers.runpod.offers import CATALOG, QUERY, offers_of
 from plexctl_providers.runpod.pacing import Clock
@@ -35,8 +35,6 @@ from plexctl_providers.runpod.preflight import check_account, check_key
 from plexctl_providers.runpod.requests import POD
 from plexctl_providers.runpod.states import ENDED, Pod, fingerprint_in, pinned, proxied, ref_of, status_of
 
-PROXY = "PLEXCTL_RUNPOD_PROXY"
-_PROXY = "https://{pod_id}-{port}.proxy.runpod.net"
 _HOST_LINES = 20
 _MAY_HAVE_FAILED = ("STARTING", *ENDED)
 _VOLUME = "network-volume"
@@ -139,7 +137,7 @@ class RunPodProvider:
     def _endpoint(self, pod: Pod) -> Endpoint | None:
         """Return where callers go; None for a TCP port as long as port or certificate is not known."""
         if not pod.is_exposed_by_tcp:
-            return proxied(pod.id, self._context.environment.get(PROXY) or _PROXY)
+            return proxied(pod.id, proxy_of(self._context.environment))
         if pod.status != "RUNNING" or pod.mapped is None:
             return None
         fingerprint = fingerprint_in(self._logs.lines(pod.id, "container", pod.started_at))

@@ -40,8 +40,10 @@ class Applying:
             found = [late] if late else []
         if not found:
             return self._create(), True
-        pod = min(found, key=lambda one: (one.status in ENDED, one.id not in ids, one.id))
+        pod, *others = sorted(found, key=lambda one: (one.status in ENDED, one.id not in ids, one.id))
         self._record(pod)
+        for other in others:  # a create whose answer was lost, and whose pod came after everybody had stopped looking
+            self._pods.end(other)
         return self._as_wanted(pod)
 
     def _create(self) -> Pod:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 ADDRESS = "PLEXCTL_RUNPOD_URL"
+PROXY = "PLEXCTL_RUNPOD_PROXY"
 KEY = "RUNPOD_API_KEY"
+_PROXY = "https://{pod_id}-{port}.proxy.runpod.net"
 _CONNECT_S, _ANSWER_S, _CREATE_S = 10.0, 30.0, 60.0
 _REFUSALS = 5
 """429 in a row for one request, each waited for."""
@@ -163,6 +165,14 @@ def address(environment: Mapping[str, str]) -> str:
     if is_trustworthy(base):
         return base
     raise ConfigurationError(f"{ADDRESS}={base!r} is not usable", hint="give https://HOST, or http:// to this machine")
+
+
+def proxy_of(environment: Mapping[str, str]) -> str:
+    """Return the addresses behind RunPod's proxy, with {pod_id} and {port} in them. Raises ConfigurationError."""
+    template = environment.get(PROXY) or _PROXY
+    if "{pod_id}" in template and is_trustworthy(template.replace("{pod_id}", "pod").replace("{port}", "1")):
+        return template
+    raise ConfigurationError(f"{PROXY}={template!r} is not usable", hint="give https://{pod_id}-{port}.HOST")
 
 
 def is_trustworthy(url: str) -> bool:

@@ -165,6 +165,16 @@ class Pods:
         why = f"; {refusal.message}" if refusal else ""
         raise ProviderError(words + why, hint="`plexctl destroy` again, or end it in RunPod's console") from refusal
 
+    def end(self, pod: Pod) -> None:
+        """End one pod and read it back. Raises ProviderError for one that stays."""
+        refusal: PlexError | None = None
+        for _ in self._looks():
+            refusal = self._delete(pod)
+            if self.get(pod.id) is None:
+                return
+        why = f"; {refusal.message}" if refusal else ""
+        raise ProviderError(f"a second pod named {pod.name} does not end, and bills{why}", hint="`plexctl destroy` it")
+
     def _delete(self, pod: Pod) -> PlexError | None:
         """Ask for a pod's end; return why that failed, for when it is still there."""
         try:
