@@ -31,7 +31,7 @@ MAX_GROWTH_KIB = 50 * 1024
 MAX_PER_CALLER_KIB = 128
 """asyncio's own buffer would take 256 more."""
 MAX_GAP_S = 1.0
-"""500 handshakes are a quarter of a second's work, and the machine may be busy with other tests."""
+"""500 handshakes are work, and the machine may be busy with other tests."""
 BURST = """
 import asyncio, ssl, sys
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

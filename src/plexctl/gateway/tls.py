@@ -1,8 +1,8 @@
 """TLS in front of aiohttp: asyncio's own, with limits that fit a port that anybody can reach.
 
-asyncio gives each connection a buffer of 256 KiB before its first byte has come, 60 s for the handshake and 30 s for the
-goodbye: 500 callers that say nothing would cost over 125 MiB. `SSLProtocol` is what `create_server(ssl=...)` puts on an accepted
-connection; here it is put there with a buffer of one TLS record. A page that asks plain HTTP, and garbage, end the
+asyncio gives each connection a buffer of 256 KiB before its first byte has come, 60 s for the handshake and 30 s for
+the goodbye: 500 callers that say nothing would cost over 125 MiB. `SSLProtocol` is what `create_server(ssl=...)` puts
+on an accepted connection; here it is put there with a buffer of one TLS record. Plain HTTP and garbage end the
 handshake, and with it the connection.
 """
 
@@ -18,9 +18,8 @@ from aiohttp import web
 HANDSHAKE_S = 10
 GOODBYE_S = 3
 """How long the caller's own close_notify is waited for, and what still waits for the caller may take to go."""
-
 _ACCEPTED_AT_ONCE = 16
-"""Each handshake takes about half a millisecond: who talks is served again after so many of them, in a burst too."""
+"""Each handshake costs a fraction of a millisecond: in a burst, who talks is served again after so many of them."""
 
 
 class _Secured(SSLProtocol):
