@@ -17,7 +17,8 @@ from plexctl.errors import (
     PreflightError,
     ProviderError,
 )
-from plexctl.model import Level, Need
+from plexctl.model import Level, Need, Ref, Resource
+from plexctl.states import State
 from plexctl_providers.vast.errors import NoAnswer, as_plexctls, read_refusal
 
 
@@ -107,3 +108,16 @@ def test_the_credit_is_looked_at_first(world: VastWorld, credit: float, level: L
     world.cloud.credit = credit
     found = {one.check: one.level for one in world.provider().preflight(world.spec("voice"))}
     assert found == {"vast-key": Level.OK, "vast-credit": level}
+
+
+@pytest.mark.parametrize("told", [None, [], {}, "odd", [None], [{}], [{"id": None}], [{"label": "x"}], 7])
+def test_rows_that_are_none_are_nothing(world: VastWorld, told: object) -> None:
+    """Lists, offers and single instances of a shape that nobody documents end in no traceback."""
+    world.cloud.fail("list", Answer.of(200, {"instances": told}))
+    world.cloud.fail("show", Answer.of(200, {"instances": told}))
+    world.cloud.fail("search", Answer.of(200, {"offers": told}))
+    provider = world.provider()
+    assert provider.find(None) == []
+    assert provider.offers(Need()) == []
+    missing = Ref("vast", "voice", "abc234", (Resource("instance", "plexctl-voice-abc234", "77"),))
+    assert provider.status(missing).state is State.MISSING

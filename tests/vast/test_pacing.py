@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import pytest
 from tests.clouds.vast.limits import INTERVALS_S, SEARCH_WINDOW_S, SEARCHES
+from tests.clouds.vast.world import VastWorld
 
 from plexctl_providers.vast.pacing import ALLOWED, Pacing
 
@@ -86,3 +87,14 @@ def test_both_marketplaces_clients_are_installed_together() -> None:
     numbers = {name: tuple(map(int, version(name).split(".")[:2])) for name in ("vastai", "vastai-sdk", "runpod")}
     assert numbers["vastai-sdk"] == numbers["vastai"] >= (1, 9)
     assert (1, 10) <= numbers["runpod"] < (1, 12)
+
+
+def test_another_process_of_the_account_is_waited_for(world: VastWorld) -> None:
+    """Two that do not know of each other: the second hears 429 once, waits the interval, and is answered."""
+    world.adapter().check_credentials()
+    world.provider().find(None)
+    world.pace = Pacing(world.cloud.clock.now, world.cloud.clock.sleep)
+    before = world.cloud.clock.now()
+    assert world.provider().find(None) == []
+    assert world.cloud.too_soon == ["list"]
+    assert 1.0 <= world.cloud.clock.now() - before < 3.0

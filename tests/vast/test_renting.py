@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 from tests.clouds.vast.faults import BROKEN, GONE_410, LATE, SPEND, TOO_SOON, TOO_SOON_WITH_A_TIME, Answer
-from tests.clouds.vast.world import IMAGE, SECRETS, VastWorld
+from tests.clouds.vast.world import CUDA, IMAGE, SECRETS, VastWorld
 from tests.contract.steps import begin, bring_up, plan_of
 
 from plexctl.contract import Provider
@@ -14,6 +14,7 @@ from plexctl.journal import Journal
 from plexctl.model import Need, Offer, Ref
 from plexctl.secret import Secret
 from plexctl.spec import Image, Limits, Spec, Vast
+from plexctl.states import State
 from plexctl_providers._common.placeholders import fill
 from plexctl_providers.vast.requests import build_plan
 
@@ -178,3 +179,26 @@ def test_a_secret_beyond_the_limit_is_not_sent(world: VastWorld, journal: Journa
         bring_up(world, entry, secrets={"PLEXCTL_TOKEN": Secret("s3cr3t" * 50)})
     assert "s3cr3t" not in repr(caught.value)
     assert world.mutations() == []
+
+
+def test_three_candidates_end_with_one(world: VastWorld, journal: Journal) -> None:
+    """Taken by somebody, a host with an old driver, a good one: each failure is told so that the next can be tried."""
+    world.cloud.bad_machines = {502: CUDA}
+    offers = _offers(world.provider())
+    world.cloud.fail("create", GONE_410)
+    entry, ended = begin(world, journal), []
+    for offer in offers:
+        try:
+            world.provider().apply(world.provider().plan(world.spec("voice"), offer), entry)
+        except NoCapacityError as error:
+            ended.append(error.message)
+            continue
+        status = world.provider().status(entry.ref)
+        ended.append(status.detail)
+        if status.state is State.FAILED:
+            world.provider().destroy(entry.ref)
+    assert [one.ask.machine_id for one in world.cloud.instances.values()] == [503]
+    assert "no longer available" in ended[0]
+    assert "cuda>=12.8" in ended[1]
+    assert ended[2] == "running"
+    assert entry.ref.resources[0].detail["host"] == "503"

@@ -98,9 +98,8 @@ class VastClient:
 
     def search(self, body: Mapping[str, object]) -> list[dict[str, Any]]:
         """Return the asks that pass the filters."""
-        found = self._steady(pacing.SEARCH, "post", BUNDLES, body).get("offers") or []
         # The published example is one object instead of a list of them.
-        return [found] if isinstance(found, dict) else list(found)
+        return _rows(self._steady(pacing.SEARCH, "post", BUNDLES, body).get("offers"))
 
     def rent(self, path: str, body: Mapping[str, object]) -> int:
         """Rent an ask, asked exactly once; returns the instance's id."""
@@ -120,7 +119,7 @@ class VastClient:
         found: dict[int, Instance] = {}
         while True:
             page = self._steady(pacing.LIST, "get", INSTANCES, query)
-            rows = [read_instance(row) for row in page.get("instances") or []]
+            rows = [read_instance(row) for row in _rows(page.get("instances"))]
             is_new = any(one.id not in found for one in rows)
             found |= {one.id: one for one in rows}
             token = page.get("next_token")
@@ -135,16 +134,16 @@ class VastClient:
         if isinstance(recent, Instance):
             return recent
         try:
-            row = self._steady(pacing.SHOW, "get", _of(number), {"owner": "me"}).get("instances")
+            rows = _rows(self._steady(pacing.SHOW, "get", _of(number), {"owner": "me"}).get("instances"))
         except Refused as error:
             if not error.is_missing:
                 raise
-            row = None
+            rows = []
         # One that is gone may be an empty list as well as null.
-        if not row:
+        if not rows:
             self.pace.forget(number)
             return None
-        found = read_instance(row[0] if isinstance(row, list) else row)
+        found = read_instance(rows[0])
         self.pace.note(number, found)
         return found
 
@@ -212,25 +211,29 @@ class VastClient:
 
     def _steady(self, kind: str, verb: str, path: str, value: Mapping[str, object] | None = None) -> dict[str, Any]:
         """Ask for what may be asked twice: again after a silence, a failure of Vast's, or too much haste."""
-        pause_s = _FIRST_PAUSE_S
-        for _ in range(_TRIES - 1):
+        for attempt in range(_TRIES - 1):
             try:
                 return self._once(kind, verb, path, value)
             except NoAnswer:
-                self.pace.sleep(pause_s)
+                self.pace.sleep(_FIRST_PAUSE_S * 2**attempt)
             except Refused as error:
                 if error.is_too_soon:
-                    self.back_off(kind, error)
+                    self.back_off(kind, error, attempt)
                 elif error.is_unclear:
-                    self.pace.sleep(pause_s)
+                    self.pace.sleep(_FIRST_PAUSE_S * 2**attempt)
                 else:
                     raise
-            pause_s *= 2
         return self._once(kind, verb, path, value)
 
-    def back_off(self, kind: str, error: Refused) -> None:
-        """Let the next request of that kind wait. Raises the refusal when Vast asks for more than a minute."""
-        seconds = pacing.PENALTY_S if error.retry_after_s is None else error.retry_after_s
+    def back_off(self, kind: str, error: Refused, attempt: int) -> None:
+        """Let the next request of that kind wait. Raises the refusal when Vast asks for more than a minute.
+
+        Where Vast does not say how long, it is the kind's own interval, and longer each time: another process of the
+        same account may be at work. A create has its penalty on top.
+        """
+        most, interval_s = pacing.ALLOWED[kind]
+        guessed_s = pacing.PENALTY_S if kind == pacing.CREATE else interval_s / most * 2**attempt
+        seconds = guessed_s if error.retry_after_s is None else error.retry_after_s
         if seconds > pacing.LONGEST_WAIT_S:
             raise error
         self.pace.hold_off(kind, seconds)
@@ -263,6 +266,12 @@ class VastClient:
             if secret:
                 text = text.replace(json.dumps(secret.reveal())[1:-1], "***").replace(secret.reveal(), "***")
         return text
+
+
+def _rows(told: object) -> list[dict[str, Any]]:
+    """Return the rows of an answer: a list of objects, or one alone; what has no id is none."""
+    found = told if isinstance(told, list) else [told]
+    return [row for row in found if isinstance(row, dict) and str(row.get("id", "")).isdigit()]
 
 
 def _of(number: int) -> str:

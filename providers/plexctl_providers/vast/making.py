@@ -87,7 +87,7 @@ def rent(client: VastClient, plan: Plan, journal: DeploymentJournal, body: Mappi
 
 
 def _rent(client: VastClient, path: str, body: Mapping[str, Any], label: str) -> Instance | int:
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
         try:
             return client.rent(path, body)
         except NoAnswer as error:
@@ -101,7 +101,7 @@ def _rent(client: VastClient, path: str, body: Mapping[str, Any], label: str) ->
                 raise as_plexctls(error, _RENT) from error
             else:
                 with vast_errors(_RENT):
-                    client.back_off(CREATE, error)
+                    client.back_off(CREATE, error, attempt)
         # Before it is asked again: is it there already?
         with vast_errors(_RENT):
             there = client.labelled(label)

@@ -28,7 +28,7 @@ ALLOWED: dict[str, tuple[int, float]] = {
 Source: the rate limits in vast-ai/docs at c624622; it has none for logs and users, which are treated as lists are.
 """
 PENALTY_S = 12.0
-"""What Vast adds after a create that came too soon; the longest of its penalties."""
+"""What Vast adds after a create that came too soon."""
 LONGEST_WAIT_S = 60.0
 _MARGIN_S = 0.1
 """Two requests may come closer together than they were sent."""

@@ -53,7 +53,7 @@ def read_instance(row: Mapping[str, Any]) -> Instance:
     return Instance(
         id=int(row["id"]),
         label=str(row.get("label") or ""),
-        actual=row.get("actual_status") or None,
+        actual=_text(row.get("actual_status")) or None,
         is_meant_to_run=meant[0] != "stopped" and set(meant[1:]) != {"stopped"},
         message=" ".join(str(row.get("status_msg") or "").split()),
         address=str(row.get("public_ipaddr") or "").strip() or None,
@@ -85,9 +85,9 @@ def is_loopback(instance: Instance) -> bool:
 
 
 def read_offer(row: Mapping[str, Any], as_of: str) -> Offer | None:
-    """Read one ask of a search; None for a row without an id or a price."""
+    """Read one ask of a search; None for a row without a price."""
     price = row.get("dph_total")
-    if row.get("id") is None or price is None:
+    if not isinstance(price, int | float):
         return None
     facts = {"ask_id": row["id"], "host": row.get("machine_id"), "bid": row.get("min_bid")}
     return Offer(

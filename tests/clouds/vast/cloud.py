@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,41 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.clouds.vast.clock import Clock
-from tests.clouds.vast.faults import TOO_SOON, Answer, Chance, Fault
+from tests.clouds.vast.faults import Answer, Chance, Fault, too_soon
 from tests.clouds.vast.instances import Instance
 from tests.clouds.vast.limits import INTERVALS_S, SEARCH_WINDOW_S, SEARCHES, beyond, misfits
+from tests.clouds.vast.routes import Request, route
 from tests.clouds.vast.running import Container, QuickGateway, free_port
 from tests.clouds.vast.searching import Ask, search
 
 KEY = "canary-vast-key-5d1e"
 PAGE = 25
-_PATHS: tuple[tuple[str, str, str], ...] = (
-    ("search", "POST", r"/api/v0/bundles"),
-    ("create", "PUT", r"/api/v0/asks/(\d+)"),
-    ("list", "GET", r"/api/v1/instances"),
-    ("retired", "GET", r"/api/v0/instances"),
-    ("logs", "PUT", r"/api/v0/instances/request_logs/(\d+)"),
-    ("restart", "PUT", r"/api/v0/instances/reboot/(\d+)"),
-    ("show", "GET", r"/api/v0/instances/(\d+)"),
-    ("manage", "PUT", r"/api/v0/instances/(\d+)"),
-    ("destroy", "DELETE", r"/api/v0/instances/(\d+)"),
-    ("user", "GET", r"/api/v0/users/current"),
-    ("secrets", "(?:GET|POST|PUT|DELETE)", r"/api/v0/secrets"),
-    ("result", "GET", r"/logs/([\w-]+)"),
-)
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request as it came."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    authorization: str
-    body: Any
-    operation: str = ""
-    number: str = ""
 
 
 @dataclass
@@ -112,7 +85,7 @@ class Cloud:
 
     def answer(self, request: Request) -> Answer | None:
         """Answer a request; None drops the connection."""
-        operation, number = _route(request)
+        operation, number = route(request)
         request = Request(**{**vars(request), "operation": operation, "number": number})
         self.requests.append(request)
         fault = self._fault(operation)
@@ -137,7 +110,7 @@ class Cloud:
             return Answer.refusal(401, "auth_error", "Invalid user key")
         if self._is_too_soon(request.operation):
             self.too_soon.append(request.operation)
-            return TOO_SOON
+            return too_soon(INTERVALS_S.get(request.operation, SEARCH_WINDOW_S / SEARCHES))
         return None
 
     def _may(self, request: Request) -> bool:
@@ -304,12 +277,3 @@ class Cloud:
         else:
             self.secrets[request.body["key"]] = request.body["value"]
         return Answer.of(200, {"success": True})
-
-
-def _route(request: Request) -> tuple[str, str]:
-    path = request.path.rstrip("/")
-    for operation, method, pattern in _PATHS:
-        found = re.fullmatch(pattern, path)
-        if found and re.fullmatch(method, request.method):
-            return operation, found[1] if found.groups() else ""
-    raise AssertionError(f"Vast has no {request.method} {request.path}")

@@ -34,7 +34,13 @@ class Answer:
         return json.loads(self.body)
 
 
-TOO_SOON = Answer(429, b"API requests too frequent: endpoint threshold=4.5", {"Content-Type": "text/plain"})
+def too_soon(interval_s: float) -> Answer:
+    """Return what comes back before the interval is over: plain text, without a time."""
+    words = f"API requests too frequent: endpoint threshold={interval_s}"
+    return Answer(429, words.encode(), {"Content-Type": "text/plain"})
+
+
+TOO_SOON = too_soon(4.5)
 TOO_SOON_WITH_A_TIME = Answer.of(429, {"detail": "API requests too frequent"}, **{"Retry-After": "7"})
 QUOTA = Answer.refusal(429, "search_quota_exceeded", "daily search quota exceeded")
 GONE_404 = Answer.refusal(

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.clouds.vast.cloud import Cloud, Request
+from tests.clouds.vast.cloud import Cloud
+from tests.clouds.vast.routes import Request
 
 
 @contextmanager
