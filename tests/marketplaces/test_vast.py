@@ -178,7 +178,7 @@ def test_the_plan_carries_search_and_rent() -> None:
         Step(
             "read",
             "certificate",
-            "PUT /api/v0/instances/request_logs/${VAST_INSTANCE_ID}: the fingerprint that the gateway printed",
+            "PUT /api/v0/instances/request_logs/${VAST_INSTANCE_ID}/: the fingerprint that the gateway printed",
         ),
         Step("wait", "gateway", "/health at the host's address and mapped port until an engine is ready"),
         Step("probe", "voice", "a conversation through the same address"),

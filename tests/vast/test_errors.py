@@ -34,6 +34,8 @@ from plexctl_providers.vast.errors import NoAnswer, as_plexctls, read_refusal
         (400, {"error": "resources_unavailable"}, NoCapacityError),
         (404, {"error": "no_such_instance"}, NotFoundError),
         (404, {"error": "not_found"}, NotFoundError),
+        (404, {"msg": "Instance not found"}, NotFoundError),
+        (404, {}, ProviderError),
         (404, {"error": "invalid_id"}, NotFoundError),
         (400, {"error": "invalid_price"}, PreflightError),
         (400, {"error": "missing_billing"}, PreflightError),

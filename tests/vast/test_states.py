@@ -76,6 +76,19 @@ def test_a_host_that_cannot_is_told_by_its_words(actual: str | None, words: str)
     assert said == f"its host cannot run it: {words}"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Error response from daemon: manifest for ghcr.io/me/personaplex:nope not found: manifest unknown",
+        "Error response from daemon: pull access denied for me/personaplex",
+        'Head "https://ghcr.io/v2/me/x/manifests/1": unauthorized: authentication required',
+    ],
+)
+def test_an_image_that_cannot_be_pulled_is_told_as_such(words: str) -> None:
+    """It is not the host's fault, and no other host will do better."""
+    assert status(actual_status="loading", status_msg=words) == (State.FAILED, f"its image cannot be pulled: {words}")
+
+
 def test_words_that_are_no_error_are_only_shown() -> None:
     """A slow pull is not a bad host."""
     words = "latest: Pulling from me/personaplex"
@@ -90,6 +103,8 @@ def test_words_that_are_no_error_are_only_shown() -> None:
         {"actual_status": "exited", "intended_status": "stopped"},
         {"actual_status": "offline", "intended_status": "stopped"},
         {"actual_status": None, "intended_status": "stopped"},
+        {"actual_status": "stopped", "intended_status": None},
+        {"actual_status": "exited", "intended_status": None, "cur_state": "stopped"},
     ],
 )
 def test_what_is_meant_to_be_stopped_is(row: dict[str, Any]) -> None:

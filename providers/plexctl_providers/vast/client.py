@@ -19,7 +19,7 @@ from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingErr
 from plexctl.secret import Secret
 from plexctl_providers.vast import pacing
 from plexctl_providers.vast.bodies import API, BUNDLES, INSTANCES, LOGS
-from plexctl_providers.vast.errors import KEY_HINT, NoAnswer, Refused, read_refusal
+from plexctl_providers.vast.errors import KEY_HINT, NoAnswer, Refused, contract_in, read_refusal
 from plexctl_providers.vast.pacing import Pacing
 from plexctl_providers.vast.rows import Instance, read_instance
 
@@ -104,8 +104,8 @@ class VastClient:
     def rent(self, path: str, body: Mapping[str, object]) -> int:
         """Rent an ask, asked exactly once; returns the instance's id."""
         answer = self._once(pacing.CREATE, "put", path, body)
-        contract = answer.get("new_contract")
-        if not isinstance(contract, int):
+        contract = contract_in(answer)
+        if contract is None:
             raise NoAnswer("it names no instance")
         return contract
 
@@ -169,7 +169,7 @@ class VastClient:
     def log(self, number: int, tail: int) -> list[str]:
         """Return the last lines that an instance printed; none of one that is gone, or that has no log yet."""
         try:
-            answer = self._steady(pacing.LOGS, "put", f"{LOGS}{number}", {"tail": str(tail)})
+            answer = self._steady(pacing.LOGS, "put", f"{LOGS}{number}/", {"tail": str(tail)})
         except Refused as error:
             if not error.is_missing:
                 raise

@@ -53,7 +53,7 @@ def start(client: VastClient, instance: Instance) -> bool:
 def stop(client: VastClient, instances: Iterable[Instance]) -> None:
     """End what costs while they run. Raises ProviderError when one runs on."""
     for one in instances:
-        if one.is_meant_to_run or not _is_at_rest(one):
+        if not _is_stopped(one):
             with vast_errors(f"stop instance {one.id}"):
                 client.order(one.id, "stopped")
                 seen = look_again(client, partial(client.instance, one.id), _is_stopped, _STOP_LOOKS)
@@ -88,4 +88,4 @@ def _is_at_rest(instance: Instance) -> bool:
 
 
 def _is_stopped(instance: Instance | None) -> bool:
-    return instance is None or (not instance.is_meant_to_run and _is_at_rest(instance))
+    return instance is None or instance.actual == "stopped" or (not instance.is_meant_to_run and _is_at_rest(instance))

@@ -45,6 +45,7 @@ _BY_WORDS: tuple[tuple[str, str], ...] = (
     ("no_such_ask", "no_such_ask"),
     ("invalid user key", "auth_error"),
     ("no_such_instance", "no_such_instance"),
+    ("instance not found", "no_such_instance"),
     ("lacks credit", "insufficient_credit"),
     ("spend_rate_limit", "spend_rate_limit"),
 )
@@ -121,14 +122,19 @@ def read_refusal(status: int, body: object, text: str, headers: Mapping[str, str
     """Read an answer that is no success. `body` is its JSON or None; `text` is all of it."""
     known = body if isinstance(body, Mapping) else {}
     words = str(known.get("msg") or known.get("detail") or known.get("error") or text)
-    contract = known.get("new_contract")
     return Refused(
         status,
         str(known.get("error") or ""),
         " ".join(words.split())[:_MOST_SHOWN],
         _seconds(headers.get("Retry-After")),
-        contract if isinstance(contract, int) else None,
+        contract_in(known),
     )
+
+
+def contract_in(answer: Mapping[str, object]) -> int | None:
+    """Return the instance that an answer to a create names, whether it was a success or not."""
+    raw = str(answer.get("new_contract", ""))
+    return int(raw) if raw.isascii() and raw.isdigit() else None
 
 
 def _seconds(raw: str | None) -> float | None:

@@ -48,7 +48,7 @@ def _steps(spec: Spec, offer: Offer) -> tuple[Step, ...]:
         Step("search", gpu, f"POST {BUNDLES}: {kind}, the cheapest host that passes the filters"),
         Step("create", INSTANCE, f"PUT {ask_path(offer)}"),
         Step("wait", INSTANCE, f"GET {one} until actual_status is running and port {PORT} is mapped"),
-        Step("read", "certificate", f"PUT {LOGS}{placeholder(INSTANCE_ID)}: the fingerprint that the gateway printed"),
+        Step("read", "certificate", f"PUT {LOGS}{placeholder(INSTANCE_ID)}/: the fingerprint that the gateway printed"),
         Step("wait", "gateway", "/health at the host's address and mapped port until an engine is ready"),
         Step("probe", "voice", "a conversation through the same address"),
     )

@@ -49,12 +49,12 @@ class Instance:
 
 def read_instance(row: Mapping[str, Any]) -> Instance:
     """Read one row of `GET /api/v1/instances/`, or the one of `GET /api/v0/instances/<id>/`."""
-    meant = [row.get(name) for name in ("intended_status", "cur_state", "next_state")]
+    orders = {row.get("cur_state"), row.get("next_state")} - {None}
     return Instance(
         id=int(row["id"]),
         label=str(row.get("label") or ""),
         actual=_text(row.get("actual_status")) or None,
-        is_meant_to_run=meant[0] != "stopped" and set(meant[1:]) != {"stopped"},
+        is_meant_to_run=row.get("intended_status") != "stopped" and orders != {"stopped"},
         message=" ".join(str(row.get("status_msg") or "").split()),
         address=str(row.get("public_ipaddr") or "").strip() or None,
         port=_host_port(row.get("ports")),

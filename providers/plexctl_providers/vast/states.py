@@ -51,22 +51,26 @@ _BAD_HOST = (
 """What Docker says on a host that will never start the container; in lower case."""
 ENDED = (State.STOPPED, State.FAILED)
 """Nothing of it runs any more, or ever will."""
+_NO_IMAGE = ("manifest unknown", "manifest for", "pull access denied", "unauthorized: authentication required")
+"""What a registry says of an image that is not there, or is private; in lower case."""
 _STOPPED = "stopped: its disk bills on"
 _NOT_BY_US = "; if it was not you, it was outbid or the credit has run out"
 
 
-def is_bad_host(instance: Instance) -> bool:
-    """Tell whether the host has said that it cannot start the container."""
+def why_never(instance: Instance) -> str | None:
+    """Return why the container will never start, in the host's words; None while it may."""
     said = instance.message.lower()
-    return any(words in said for words in _BAD_HOST)
+    if any(words in said for words in _NO_IMAGE):
+        return f"its image cannot be pulled: {instance.message}"
+    return f"its host cannot run it: {instance.message}" if any(words in said for words in _BAD_HOST) else None
 
 
 def status_of(instance: Instance, endpoint: Endpoint | None) -> Status:
     """Say what is true of an instance; `endpoint` is known once it can be reached and trusted."""
     state = STATE_MAP.get(instance.actual, State.UNKNOWN)
     words = _WORDS.get(instance.actual, f"Vast calls it {instance.actual!r}, which nobody documents")
-    if state in (State.CREATING, State.LOADING) and instance.actual != "running" and is_bad_host(instance):
-        return Status(State.FAILED, None, f"its host cannot run it: {instance.message}")
+    if state is State.CREATING and (why := why_never(instance)) is not None:
+        return Status(State.FAILED, None, why)
     if not instance.is_meant_to_run and state is not State.UNKNOWN:
         return _unwanted(instance, state, endpoint)
     if state is State.LOADING and endpoint is None:
