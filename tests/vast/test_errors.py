@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -52,7 +51,7 @@ from plexctl_providers.vast.errors import NoAnswer, as_plexctls, read_refusal
 )
 def test_each_refusal_has_its_class(status: int, body: dict[str, Any], kind: type[PlexError]) -> None:
     """By Vast's code, by its words where the code says less, by the status at last."""
-    error = as_plexctls(read_refusal(status, body, json.dumps(body), {}), "do it")
+    error = as_plexctls(read_refusal(status, body, {}), "do it")
     assert type(error) is kind
     assert str(status) in error.message
     assert "\n" not in error.message
@@ -63,7 +62,7 @@ def test_each_refusal_has_its_class(status: int, body: dict[str, Any], kind: typ
 )
 def test_no_body_is_too_odd(body: object) -> None:
     """Whatever comes back, it is an error of ours in one line."""
-    error = as_plexctls(read_refusal(502, body, "<html>\n bad \n</html>" * 99, {"Retry-After": "soon"}), "do it")
+    error = as_plexctls(read_refusal(502, body or "<html>\n bad \n</html>" * 99, {"Retry-After": "soon"}), "do it")
     assert type(error) is ProviderError
     assert "\n" not in error.message
     assert len(error.message) < 400

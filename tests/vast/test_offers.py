@@ -69,6 +69,14 @@ def test_what_the_spec_wishes_of_a_host_stands_in_the_search(world: VastWorld) -
     assert body["min_bid"] == {"lte": 0.25}
 
 
+def test_a_bid_is_priced_as_bid(world: VastWorld) -> None:
+    """Not at the least that would do: what is bid is what is paid."""
+    world.cloud.asks[:] = [Ask(71, 5, min_bid=0.2)]
+    spec = structs.replace(world.spec("voice"), vast=Vast(bid_usd_per_hour=0.25))
+    (offer,) = offers_of(world, Need(), spec)
+    assert offer.price_usd_per_hour == pytest.approx(0.25 + 60 * 0.15 / 730, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("changes", "is_offered"),
     [

@@ -33,6 +33,23 @@ def test_an_echo_of_the_environment_is_blotted_out(world: VastWorld, journal: Jo
         journal.entry(journal.records()[0].ref.id).gone()
 
 
+@pytest.mark.parametrize("value", ["1", "true", "id", '"', "{"])
+def test_a_secret_that_is_a_word_of_every_answer_breaks_nothing(world: VastWorld, journal: Journal, value: str) -> None:
+    """What Vast answers is read as it is: only what is shown is blotted."""
+    entry = begin(world, journal)
+    assert bring_up(world, entry, secrets={"PLEXCTL_TOKEN": Secret(value)}).endpoint is not None
+    assert [str(number) for number in world.cloud.instances] == [entry.ref.resources[0].id]
+
+
+def test_a_secret_is_blotted_before_words_are_cut(world: VastWorld, journal: Journal) -> None:
+    """Its first half would be left at the end of what is shown."""
+    token = "canary-" + "x" * 60
+    world.cloud.fail("create", Answer.refusal(400, "invalid_args", "y" * 280 + token))
+    with pytest.raises(PlexError) as caught:
+        bring_up(world, begin(world, journal), secrets={"PLEXCTL_TOKEN": Secret(token)})
+    assert "canary" not in caught.value.message
+
+
 def test_everything_a_life_shows_is_clean(
     world: VastWorld, journal: Journal, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -80,16 +80,18 @@ class VastClient:
 
     @cached_property
     def _sdk(self) -> Any:
+        key, base = self._key, self.base
         # Vast's package puts a handler of its own on standard error, unless there is one.
         logger = logging.getLogger("vastai")
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+            logger.propagate = False
         try:
             sdk = import_module("vastai")
         except ModuleNotFoundError as error:
             words = f"provider vast needs the package {error.name}, which is not installed"
             raise ExtraMissingError(words, hint="pip install 'plexctl[vast]'") from error
-        return sdk.VastAI(api_key=self._key.reveal(), server_url=self.base, retry=1, quiet=True)
+        return sdk.VastAI(api_key=key.reveal(), server_url=base, retry=1, quiet=True)
 
     def user(self) -> dict[str, Any]:
         """Return the account."""
@@ -249,13 +251,12 @@ class VastClient:
             answer = ask(path, timeout=_LIMIT_S, **({named: dict(value)} if value is not None else {}))
         except requests.RequestException as error:
             raise NoAnswer(self._blotted(type(error).__name__)) from None
-        text = self._blotted(answer.text)
         try:
-            body = json.loads(text)
+            body = answer.json()
         except ValueError:
             body = None
         if not answer.ok or (isinstance(body, dict) and body.get("success") is False):
-            raise read_refusal(answer.status_code, body, text, answer.headers)
+            raise read_refusal(answer.status_code, body or answer.text, answer.headers, self._blotted)
         if not isinstance(body, dict):
             raise NoAnswer("its answer is no JSON object")
         return body

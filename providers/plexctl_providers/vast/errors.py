@@ -1,12 +1,12 @@
 """Vast's refusals and silences as plexctl's errors, all of them.
 
 Sources: api-reference/openapi.yaml of vast-ai/docs at c624622, vast-ai/vast-cli at 5567983, and dstack's client for the
-error that comes with a new contract. Texts of Vast's may hold what was sent: callers blot secrets out of them first.
+error that comes with a new contract. Texts of Vast's may hold what was sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -118,14 +118,15 @@ def as_plexctls(error: Refused | NoAnswer, action: str) -> PlexError:
     return kind(f"cannot {action}: Vast answered {error.status} ({said or 'no words'})", hint=hint)
 
 
-def read_refusal(status: int, body: object, text: str, headers: Mapping[str, str]) -> Refused:
-    """Read an answer that is no success. `body` is its JSON or None; `text` is all of it."""
+def read_refusal(status: int, body: object, headers: Mapping[str, str], blot: Callable[[str], str] = str) -> Refused:
+    """Read an answer that is no success. `body` is its JSON, or its text; `blot` takes secrets out of texts."""
     known = body if isinstance(body, Mapping) else {}
-    words = str(known.get("msg") or known.get("detail") or known.get("error") or text)
+    words = known.get("msg") or known.get("detail") or known.get("error") or (body if isinstance(body, str) else "")
     return Refused(
         status,
-        str(known.get("error") or ""),
-        " ".join(words.split())[:_MOST_SHOWN],
+        blot(str(known.get("error") or "")),
+        # Cut only after that, so that no half of a secret is left.
+        " ".join(blot(str(words)).split())[:_MOST_SHOWN],
         _seconds(headers.get("Retry-After")),
         contract_in(known),
     )

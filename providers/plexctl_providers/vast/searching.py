@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from msgspec import structs
@@ -37,7 +38,15 @@ def offers_body(spec: Spec, need: Need) -> dict[str, object]:
 def fitting(spec: Spec, rows: Iterable[Mapping[str, Any]], as_of: str) -> list[Offer]:
     """Return the offers whose GPU and driver an image can serve."""
     found = ((row, read_offer(row, as_of)) for row in rows)
-    return [offer for row, offer in found if offer is not None and _fits(spec, row, offer)]
+    return [_with_bid(spec, offer) for row, offer in found if offer is not None and _fits(spec, row, offer)]
+
+
+def _with_bid(spec: Spec, offer: Offer) -> Offer:
+    """Return the offer at what is bid: Vast tells it at its least bid."""
+    bid, least = spec.vast.bid_usd_per_hour, offer.detail.get("bid")
+    if bid is None or least is None or offer.price_usd_per_hour is None:
+        return offer
+    return replace(offer, price_usd_per_hour=round(offer.price_usd_per_hour - float(least) + bid, 6))
 
 
 def _fits(spec: Spec, row: Mapping[str, Any], offer: Offer) -> bool:
