@@ -11,7 +11,7 @@ from tests.runpod.rig import Rig
 from plexctl.contract import Context
 from plexctl.errors import ConfigurationError, CredentialsError, PreflightError
 from plexctl.extras import installed_version
-from plexctl.model import Endpoint, Need
+from plexctl.model import Endpoint, Level, Need
 from plexctl.states import State
 from plexctl_providers.runpod.account import Money, judge
 from plexctl_providers.runpod.adapter import RunPodProvider
@@ -101,9 +101,15 @@ def test_callers_are_sent_to_https_or_this_machine_only(rig: Rig, template: str)
 def test_a_key_that_is_none_is_said_so(tmp_path: Path, key: str) -> None:
     """Exit code 4 and where keys are made."""
     with pytest.raises(CredentialsError) as caught:
-        RunPodProvider(Context(tmp_path, {"RUNPOD_API_KEY": key}, {}, time.time)).check_credentials()
+        RunPodProvider(Context(tmp_path, {"RUNPOD_API_KEY": key}, {}, time.time)).find(None)
     assert "API Keys" in str(caught.value.hint)
     assert not key.strip() or key not in caught.value.message
+
+
+def test_who_has_no_key_may_need_none(tmp_path: Path) -> None:
+    """`doctor` does not fail for a provider that nobody uses; nothing is asked."""
+    found = RunPodProvider(Context(tmp_path, {}, {}, time.time)).check_credentials()
+    assert (found.level, "RUNPOD_API_KEY" in found.message) == (Level.WARN, True)
 
 
 @pytest.mark.parametrize(

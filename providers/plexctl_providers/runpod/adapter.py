@@ -12,6 +12,7 @@ from plexctl.model import (
     Endpoint,
     Finding,
     Kept,
+    Level,
     LogLine,
     Need,
     Offer,
@@ -26,7 +27,8 @@ from plexctl.states import State
 from plexctl_providers.runpod import requests
 from plexctl_providers.runpod.account import read_spot_prices
 from plexctl_providers.runpod.applying import Applying
-from plexctl_providers.runpod.client import Client, proxy_of
+from plexctl_providers.runpod.client import KEY, Client, proxy_of
+from plexctl_providers.runpod.errors import KEY_HINT
 from plexctl_providers.runpod.logs import Logs
 from plexctl_providers.runpod.offers import CATALOG, QUERY, offers_of
 from plexctl_providers.runpod.pacing import Clock
@@ -62,7 +64,9 @@ class RunPodProvider:
         return check_account(self._client, self._context, spec)
 
     def check_credentials(self) -> Finding:
-        """Say whether RunPod takes the key. Raises CredentialsError, ProviderError."""
+        """Say whether RunPod takes the key; who has none is told, and may not need one. Raises CredentialsError."""
+        if not self._context.environment.get(KEY):
+            return Finding("credentials-runpod", Level.WARN, f"{KEY} is not set: nothing was asked", KEY_HINT)
         return check_key(self._client)
 
     def offers(self, need: Need) -> list[Offer]:
