@@ -61,10 +61,9 @@ class Gateway:
         return app
 
     @property
-    def is_in_use(self) -> bool:
-        """True while somebody talks, and while an engine is on its way: nobody can talk before it is ready."""
-        states = {supervisor.health.state for supervisor in self.supervisors}
-        return self.pool.busy > 0 or not states & {"ready", "failed"}
+    def is_loading(self) -> bool:
+        """True while no engine is ready, and none has been given up."""
+        return not {supervisor.health.state for supervisor in self.supervisors} & {"ready", "failed"}
 
     def _judge(self, request: web.Request) -> Entry:
         return self._access.judge(request.headers, request.query.getall("token", []), request.cookies)

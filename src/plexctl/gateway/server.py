@@ -177,7 +177,7 @@ async def _until_end(settings: Settings, gateway: Gateway, stop: _Stop) -> str:
     lifetime = Lifetime(settings.limits.expires_at, settings.limits.idle_s, now())
     ends = [
         asyncio.create_task(stop.next()),
-        asyncio.create_task(until_over(lifetime, time.time, now, lambda: gateway.is_in_use)),
+        asyncio.create_task(until_over(lifetime, time.time, now, lambda: (gateway.pool.busy > 0, gateway.is_loading))),
     ]
     done, pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for end in pending:
