@@ -15,7 +15,7 @@ from plexctl_providers.vast.rows import Instance
 from plexctl_providers.vast.states import ENDED, EXITED, status_of
 
 Seen = TypeVar("Seen")
-_LOOKS, _PAUSE_S = 5, 2.0
+_LOOKS, _PAUSE_S = 8, 2.0
 _STOP_LOOKS = 30
 """Docker gives a container ten seconds, and a host tells every few."""
 

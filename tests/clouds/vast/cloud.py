@@ -205,6 +205,8 @@ class Cloud:
         one = self.instances.get(int(request.number))
         if one is None:
             return Answer.refusal(404, "no_such_instance", f"Instance {request.number} not found.")
+        if "label" in request.body:
+            one.body = {**one.body, "label": request.body["label"]}
         if request.body.get("state") == "stopped":
             self._charge(one)
             one.intended, one.forced = "stopped", ""
