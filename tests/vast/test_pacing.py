@@ -8,7 +8,8 @@ import pytest
 from tests.clouds.vast.limits import INTERVALS_S, SEARCH_WINDOW_S, SEARCHES
 from tests.clouds.vast.world import VastWorld
 
-from plexctl_providers.vast.pacing import ALLOWED, Pacing
+from plexctl.secret import Secret
+from plexctl_providers.vast.pacing import ALLOWED, Pacing, pace_of
 
 
 class Watch:
@@ -98,3 +99,10 @@ def test_another_process_of_the_account_is_waited_for(world: VastWorld) -> None:
     assert world.provider().find(None) == []
     assert world.cloud.too_soon == ["list"]
     assert 1.0 <= world.cloud.clock.now() - before < 3.0
+
+
+def test_each_account_has_a_pace_of_its_own() -> None:
+    """Adapters come and go; what one account or address was told is nothing to another."""
+    key, other = Secret("a"), Secret("b")
+    assert pace_of("https://one", key) is pace_of("https://one", Secret("a"))
+    assert len({id(pace_of(address, one)) for address in ("https://one", "https://two") for one in (key, other)}) == 4

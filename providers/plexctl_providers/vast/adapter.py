@@ -30,7 +30,7 @@ from plexctl_providers.vast import ending, logs, making, requests
 from plexctl_providers.vast.checks import check_create, check_credit
 from plexctl_providers.vast.client import VastClient
 from plexctl_providers.vast.errors import NoAnswer, Refused, vast_errors
-from plexctl_providers.vast.pacing import ALLOWED, SHARED, SHOW, Pacing
+from plexctl_providers.vast.pacing import ALLOWED, SHOW, Pacing
 from plexctl_providers.vast.requests import INSTANCE
 from plexctl_providers.vast.rows import Instance, endpoint_at, is_loopback, read_ref
 from plexctl_providers.vast.searching import fitting, offers_body
@@ -49,7 +49,7 @@ class VastProvider:
         stop_keeps_disk=True, follows_logs=True, ends_itself=True, spot=True
     )
 
-    def __init__(self, context: Context, *, pace: Pacing = SHARED) -> None:
+    def __init__(self, context: Context, *, pace: Pacing | None = None) -> None:
         self._context = context
         self._client = VastClient(context.environment, context.secrets.values(), pace)
         self._spec = Spec()

@@ -20,7 +20,7 @@ from plexctl.secret import Secret
 from plexctl_providers.vast import pacing
 from plexctl_providers.vast.bodies import API, BUNDLES, INSTANCES, LOGS
 from plexctl_providers.vast.errors import KEY_HINT, NoAnswer, Refused, contract_in, read_refusal
-from plexctl_providers.vast.pacing import Pacing
+from plexctl_providers.vast.pacing import Pacing, pace_of
 from plexctl_providers.vast.rows import Instance, read_instance
 
 KEY = "VAST_API_KEY"
@@ -44,10 +44,15 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class VastClient:
     """One account at Vast. Raises Refused and NoAnswer (`plexctl_providers.vast.errors`)."""
 
-    def __init__(self, environment: Mapping[str, str], hidden: Iterable[Secret], pace: Pacing) -> None:
+    def __init__(self, environment: Mapping[str, str], hidden: Iterable[Secret], pace: Pacing | None) -> None:
         self._environment = environment
         self._hidden = tuple(hidden)
-        self.pace = pace
+        self._own_pace = pace
+
+    @cached_property
+    def pace(self) -> Pacing:
+        """When the next request may go. Raises ConfigurationError and CredentialsError."""
+        return self._own_pace or pace_of(self.base, self._key)
 
     @cached_property
     def base(self) -> str:

@@ -1,6 +1,6 @@
 """Vast's minimum intervals, kept on this side, so that nothing is asked too often; and what it said a moment ago.
 
-One `Pacing` serves every adapter of a process, since Vast counts by account. Its clock can be another in tests.
+One `Pacing` serves every adapter of an account in a process, since Vast counts by account; its clock can be another.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from plexctl.secret import Secret
 
 CREATE, DESTROY, SHOW, LIST, MANAGE = "create", "destroy", "show", "list", "manage"
 SEARCH, LOGS, USER = "search", "logs", "user"
@@ -81,5 +83,9 @@ class Pacing:
             self._said.pop(key, None)
 
 
-SHARED = Pacing()
-"""The process's own."""
+_BY_ACCOUNT: dict[tuple[str, Secret], Pacing] = {}
+
+
+def pace_of(address: str, key: Secret) -> Pacing:
+    """Return the process's own pace for an account at an address: adapters are made anew for each call."""
+    return _BY_ACCOUNT.setdefault((address, key), Pacing())
