@@ -212,6 +212,13 @@ def test_preflight_names_what_is_wrong_with_account_and_spec(rig: Rig) -> None:
         assert failed.fix
 
 
+def test_a_limit_that_graphql_does_not_know_is_left_out(rig: Rig) -> None:
+    """The balance is asked for without it."""
+    rig.cloud.spend_limit = None
+    findings = {one.check: one for one in rig.provider().preflight(rig.spec())}
+    assert findings["balance"].message.startswith("50.00 USD")
+
+
 def test_money_that_graphql_does_not_tell_is_a_warning(rig: Rig) -> None:
     """GraphQL is to be retired: what only it tells is not needed to deploy."""
     rig.cloud.fail("graphql", 500, times=None)

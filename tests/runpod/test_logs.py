@@ -7,6 +7,7 @@ from tests.runpod.rig import Rig
 
 from plexctl.errors import CredentialsError
 from plexctl.journal import Entry
+from plexctl.states import State
 from plexctl_providers.runpod.events import Event, Seen, events_in
 
 
@@ -73,6 +74,15 @@ def test_a_log_that_may_not_be_read_is_said_so(rig: Rig, entry: Entry) -> None:
     before = rig.cloud.clock.now()
     assert len(list(rig.provider().logs(entry.ref, follow=False, since=None, tail=5))) == 5
     assert rig.cloud.clock.now() >= before + 3
+
+
+def test_a_status_is_true_without_the_hosts_log(rig: Rig) -> None:
+    """While the log cannot be read the status is what the pod says."""
+    one = rig.begin()
+    rig.deploy(one)
+    rig.cloud.fail("logs", 500, times=None)
+    rig.pod().forced = "STARTING"
+    assert rig.provider().status(one.ref).state is State.LOADING
 
 
 def test_events_without_ids_of_their_own_are_counted() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.clouds.runpod.state import Gpu
 from tests.runpod.rig import Rig
 
 from plexctl.contract import Context
-from plexctl.errors import ConfigurationError, CredentialsError, PreflightError
+from plexctl.errors import ConfigurationError, CredentialsError, PreflightError, ProviderError
 from plexctl.extras import installed_version
 from plexctl.model import Endpoint, Level, Need
 from plexctl.states import State
@@ -135,6 +139,31 @@ def test_a_key_without_money_deploys_nothing(rig: Rig) -> None:
         rig.deploy(rig.begin())
     assert "billing" in str(caught.value.hint)
     assert rig.cloud.billing() == []
+
+
+@pytest.mark.parametrize("kind", [{}, "text", {"id": "NVIDIA L4", "price": {"secure": "dear"}}])
+def test_a_catalogue_that_is_none_is_an_error_of_ours(rig: Rig, kind: Any) -> None:
+    """What the description does not allow ends in words, not in a traceback."""
+
+    class Odd(Gpu):
+        def shown(self, *, with_stock: bool) -> Any:
+            del with_stock
+            return kind
+
+    rig.cloud.gpus = [Odd("odd", "odd", 1, 1.0, 1.0, {})]
+    rig.cloud.is_judged = False
+    with pytest.raises(ProviderError, match="not what its description says"):
+        rig.provider().offers(Need())
+
+
+def test_the_vendors_sdk_does_not_set_up_our_logging() -> None:
+    """Its import shows every request of the process on the terminal; ours undoes that."""
+    script = (
+        "import logging; from plexctl_providers.runpod.account import _sdk; _sdk(); "
+        "print(logging.getLogger().handlers, logging.getLogger().level)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "[] 30\n"
 
 
 def test_the_two_marketplaces_go_together() -> None:

@@ -19,11 +19,10 @@ from plexctl_providers.runpod.client import ADDRESS, is_trustworthy, key_of
 from plexctl_providers.runpod.errors import BILLING, KEY_HINT
 
 GRAPHQL = "RUNPOD_API_BASE_URL"
-_MONEY = (
-    "query { myself { clientBalance currentSpendPerHr spendLimit } }",
-    "query { myself { clientBalance currentSpendPerHr } }",
-)
-"""The second, should the limit be called otherwise: no description of it was read."""
+_MONEY = "query { myself { clientBalance currentSpendPerHr spendLimit } }"
+_MONEY_WITHOUT_LIMIT = "query { myself { clientBalance currentSpendPerHr } }"
+"""Should the limit be called otherwise: no description of it was read."""
+_NO_SUCH_FIELD = {"graphql": "refused"}
 _SPOT = "query { gpuTypes { id secureSpotPrice communitySpotPrice } }"
 _FEW_HOURS = 2.0
 _IMPORTING = Lock()
@@ -41,14 +40,14 @@ class Money:
 
 def read_money(environment: Mapping[str, str]) -> Money:
     """Ask for balance and limit. Raises CredentialsError, ProviderError, ExtraMissingError."""
-    answer: Mapping[str, Any] = {}
-    for nth, query in enumerate(_MONEY):
-        try:
-            answer = _ask(environment, query, "read the balance").get("myself") or {}
-            break
-        except ProviderError:
-            if nth == len(_MONEY) - 1:
-                raise
+    try:
+        told = _ask(environment, _MONEY, "read the balance")
+    except ProviderError as error:
+        if error.data != _NO_SUCH_FIELD:
+            raise
+        told = _ask(environment, _MONEY_WITHOUT_LIMIT, "read the balance")
+    mine = told.get("myself")
+    answer = mine if isinstance(mine, Mapping) else {}
     return Money(
         _figure(answer.get("clientBalance")),
         _figure(answer.get("currentSpendPerHr")),
@@ -114,6 +113,8 @@ def _ask(environment: Mapping[str, str], query: str, action: str) -> Mapping[str
         return _object(_object(answer).get("data"))
     except sdk.error.AuthenticationError:
         raise CredentialsError(f"cannot {action}: RunPod refuses the key", hint=KEY_HINT) from None
+    except sdk.error.QueryError:
+        raise ProviderError(f"cannot {action}: GraphQL refuses the question", data=_NO_SUCH_FIELD) from None
     except Exception as error:  # noqa: BLE001 - the SDK raises requests', json's and its own, which hold the query
         raise ProviderError(f"cannot {action}: GraphQL failed ({type(error).__name__})") from None
 

@@ -28,7 +28,7 @@ from plexctl_providers.runpod import requests
 from plexctl_providers.runpod.account import read_spot_prices
 from plexctl_providers.runpod.applying import Applying
 from plexctl_providers.runpod.client import KEY, Client, proxy_of
-from plexctl_providers.runpod.errors import KEY_HINT
+from plexctl_providers.runpod.errors import KEY_HINT, understood
 from plexctl_providers.runpod.logs import Logs
 from plexctl_providers.runpod.offers import CATALOG, QUERY, offers_of
 from plexctl_providers.runpod.pacing import Clock
@@ -73,7 +73,9 @@ class RunPodProvider:
         """Offer what the secure cloud has in stock, at its price of this moment."""
         answer = self._client.get(CATALOG, "read the catalogue of GPUs", QUERY)
         day = datetime.fromtimestamp(self._context.now(), UTC).date().isoformat()
-        return offers_of(answer, need, day, read_spot_prices(self._context.environment))
+        spot = read_spot_prices(self._context.environment)
+        with understood("read the catalogue of GPUs"):
+            return offers_of(answer, need, day, spot)
 
     def status(self, ref: Ref) -> Status:
         """Say what RunPod says of the pod, and what its host says of one that does not come up."""

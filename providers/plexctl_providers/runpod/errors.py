@@ -7,7 +7,8 @@ and clients of RunPod quote (runpodctl#189, runpod-python#168 and #297, dstack#1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from plexctl.errors import (
@@ -55,6 +56,16 @@ def unanswered(action: str, why: str) -> ProviderError:
     """Return the error for no answer at all: whether it was done is not known."""
     words = f"cannot {action}: no answer from RunPod ({why})"
     return ProviderError(words, hint="see your network, and https://uptime.runpod.io", data={"http": NO_ANSWER})
+
+
+@contextmanager
+def understood(action: str) -> Iterator[None]:
+    """Raise plexctl's error, as for a lost answer, where an answer is not what RunPod's description says."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        words = f"cannot {action}: RunPod's answer is not what its description says ({type(error).__name__})"
+        raise ProviderError(words, data={"http": NO_ANSWER}) from None
 
 
 def placing(error: PlexError) -> PlexError:

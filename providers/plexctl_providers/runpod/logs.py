@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from plexctl.errors import PlexError
+from plexctl.errors import PlexError, ProviderError
 from plexctl.model import LogLine
 from plexctl_providers.runpod.errors import is_absent, is_lost
 from plexctl_providers.runpod.events import Event, Seen, events_in, rfc3339
@@ -40,9 +40,15 @@ class Logs:
         return [event.shown() for event in self._past(pod_id, Seen(), since, tail)]
 
     def lines(self, pod_id: str, source: str, since: str | None, most: int = MOST) -> list[str]:
-        """Return the texts of one source, from a moment on as RunPod wrote it."""
+        """Return the texts of one source, from a moment on as RunPod wrote it; none where they cannot be read now.
+
+        They are asked for beside a status, which is true without them.
+        """
         query = {"source": source} | ({"tail": str(most)} if since is None else {"since": since})
-        return [event.line for event in self._new(pod_id, Seen(), query, _QUIET_S)]
+        try:
+            return [event.line for event in self._new(pod_id, Seen(), query, _QUIET_S)]
+        except ProviderError:
+            return []
 
     def follow(self, pod_id: str, since: float | None, tail: int | None) -> Iterator[LogLine]:
         """Yield what is there and what comes, each once, until the pod has ended and everything was read."""

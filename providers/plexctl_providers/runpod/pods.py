@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from plexctl.errors import ConflictError, NoCapacityError, PlexError, ProviderError
 from plexctl_providers.runpod.bodies import PODS
 from plexctl_providers.runpod.client import Client, Json
-from plexctl_providers.runpod.errors import NO_ANSWER, is_absent, is_lost, placing
+from plexctl_providers.runpod.errors import is_absent, is_lost, placing, understood
 from plexctl_providers.runpod.pacing import POLL_S
 from plexctl_providers.runpod.states import ENDED, GONE, Pod, pod_of
 
@@ -38,10 +38,8 @@ class Pods:
     def all(self) -> list[Pod]:
         """Return every pod that there is."""
         answer = self.client.get(PODS, "list pods")
-        if not isinstance(answer.get("pods"), list):
-            raise ProviderError("cannot list pods: RunPod's answer has no pods", data={"http": NO_ANSWER})
-        found = [_known("list pods", one) for one in answer["pods"]]
-        return [pod for pod in found if pod.status != GONE]
+        with understood("list pods"):
+            return [pod for pod in map(pod_of, answer["pods"]) if pod.status != GONE]
 
     def matching(self, label: str, ids: frozenset[str] = frozenset()) -> list[Pod]:
         """Return the pods of that name or with one of these ids, which are asked for where the list lacks them.
@@ -220,8 +218,5 @@ class Pods:
 
 def _known(action: str, answer: Json) -> Pod:
     """Return the pod of an answer. Raises ProviderError, as a lost answer, for what is none."""
-    try:
+    with understood(action):
         return pod_of(answer)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        words = f"cannot {action}: RunPod's answer is no pod ({type(error).__name__})"
-        raise ProviderError(words, data={"http": NO_ANSWER}) from None

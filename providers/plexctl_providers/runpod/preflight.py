@@ -10,7 +10,7 @@ from plexctl_providers._common.settings import ECHO
 from plexctl_providers.runpod.account import money_findings
 from plexctl_providers.runpod.bodies import PODS, REGISTRIES, VOLUMES
 from plexctl_providers.runpod.client import Client, Json
-from plexctl_providers.runpod.errors import is_absent
+from plexctl_providers.runpod.errors import is_absent, understood
 
 _WEIGHTS_GB = 18
 _OF_THIS_MACHINE = ("localhost/", "localhost:", "127.0.0.1:")
@@ -55,7 +55,8 @@ def _volume(client: Client, spec: Spec) -> list[Finding]:
     if found is None:
         words = f"there is no network volume {wish.network_volume}"
         return [Finding("network-volume-read", Level.FAIL, words, "see runpod.network_volume")]
-    place, size = str(found.get("dataCenter")), int(found.get("size") or 0)
+    with understood("read the network volume"):
+        place, size = str(found["dataCenter"]), int(found["size"])
     if wish.data_centers and place not in wish.data_centers:
         words = f"the network volume {wish.network_volume} is in {place}, which runpod.data_centers does not name"
         return [Finding("network-volume-read", Level.FAIL, words, f'set runpod.data_centers = ["{place}"]')]

@@ -144,7 +144,8 @@ class State:
     """The console's: what `{{ RUNPOD_SECRET_x }}` is resolved from."""
     gpus: list[Gpu] = field(default_factory=list)
     balance: float = 50.0
-    spend_limit: float = 80.0
+    spend_limit: float | None = 80.0
+    """None: GraphQL knows no such field."""
     has_gpu_at_start: bool | None = True
     """Whether a stopped pod finds its GPU free; None: it starts without one."""
     appears_after_s: float = 0.0
