@@ -226,5 +226,7 @@ WORLDS: dict[str, Callable[[Path], World]] = {
     "local": LocalWorld,
     "modal": lambda home: import_module("tests.clouds.modal.world").ModalWorld(home),
     "cloudrun": lambda home: import_module("tests.clouds.google.world").CloudRunWorld(home),
+    "runpod": lambda home: import_module("tests.clouds.runpod.world").RunPodWorld(home),
+    "vast": lambda home: import_module("tests.clouds.vast.world").VastWorld(home),
 }
 """Every built-in adapter has its entry; a test holds that."""
