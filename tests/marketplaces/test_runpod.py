@@ -141,8 +141,8 @@ def test_the_plan_names_the_pod_its_steps_and_the_secrets_to_supply() -> None:
         Step(
             "wait",
             "gateway",
-            "/health at runtime.ports of the pod (private port 8998), with the certificate that its log names, until an "
-            "engine is ready",
+            "/health at runtime.ports of the pod (private port 8998), with the certificate that its log names, until "
+            "an engine is ready",
         ),
         Step("probe", "voice", "a conversation through the same address"),
     )
