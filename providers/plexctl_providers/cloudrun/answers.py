@@ -11,7 +11,7 @@ from plexctl.errors import CredentialsError, ProviderError
 from plexctl_providers.cloudrun.errors import LOGIN, NO_ANSWER, error_of
 
 Json = dict[str, Any]
-_FIRST_POLL_S, _LAST_POLL_S, _BACKOFF = 0.05, 2.0, 1.5
+_FIRST_POLL_S, _LAST_POLL_S, _BACKOFF = 0.02, 2.0, 1.5
 _OPERATION_S = 300.0
 
 
