@@ -80,54 +80,54 @@ def environment(google: Google, **more: str) -> dict[str, str]:
     return {**google.environment, "PLEXCTL_TOKEN": TOKEN, "NO_GCE_CHECK": "true", **more}
 
 
-def test_from_nothing_to_talking_and_to_nothing(user: Plexctl, google: Google) -> None:
+def test_from_nothing_to_talking_and_to_nothing(here: Here, google: Google) -> None:
     """Every command once; after destroy what it says is kept, and after destroy --all nothing."""
     with Hub() as hub:
         personaplex(hub, access={"ann": "granted"})
         hub.add_token(HUB_TOKEN)
         env = environment(google, HF_TOKEN=HUB_TOKEN, **hub.environment)
-        done = user.ok(*DEPLOY, "--engine", "personaplex", env=env).data
+        done = Plexctl(here.root).ok(*DEPLOY, "--engine", "personaplex", env=env).data
         assert done["probe"]["verdict"] == "talking"
         (service,) = google.books.services.values()
         label = service.label
         google.books.counted[label] = 1
 
-        assert user.ok("status", "--json", env=env).data["deployments"][0]["state"] == "ready"
-        assert "is ready" in user.ok("logs", "--tail", "50", env=env).stdout
+        assert here.ok("status", "--json", env=env).data["deployments"][0]["state"] == "ready"
+        assert "is ready" in here.ok("logs", "--tail", "50", env=env).stdout
         before = list(google.mutations)
-        assert user.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is False
+        assert here.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is False
         assert google.mutations == before
 
-        with user.begin("logs", "-f", env=env) as following:
+        with here.begin("logs", "-f", env=env) as following:
             lines: list[str] = []
             assert following.stdout is not None
             reader = threading.Thread(target=lines.extend, args=(following.stdout,))
             lines.append(following.stdout.readline())
             reader.start()
-            assert "verdict: talking" in user.ok("probe", "--seconds", "1s", env=env).stdout
-            user.ok("stop", env=env)
+            assert "verdict: talking" in here.ok("probe", "--seconds", "1s", env=env).stdout
+            here.ok("stop", env=env)
             reader.join(60)
             assert following.wait(60) == 0
         assert any("conversation 2 begins" in line for line in lines)
         assert any("gateway stopped" in line for line in lines)
         assert (google.run.instances, service.is_stopped) == ({}, True)
 
-        user.ok("start", env=env)
+        here.ok("start", env=env)
         assert not service.is_stopped
-        user.ok("scale", "--min", "1", "--yes", env=env)
+        here.ok("scale", "--min", "1", "--yes", env=env)
         assert service.body["scaling"]["minInstanceCount"] == 1
-        (user.work / "plexctl.toml").write_text('[gateway]\ntext_prompt = "Be brief."\n', encoding="utf-8")
+        (here.work / "plexctl.toml").write_text('[gateway]\ntext_prompt = "Be brief."\n', encoding="utf-8")
         before = list(google.mutations)
-        assert user.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is True
+        assert here.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is True
         assert google.mutations[len(before) :] == [f"update service {label}"]
 
-        kept = user.ok("destroy", "--yes", "--json", env=env).data["kept"]
+        kept = here.ok("destroy", "--yes", "--json", env=env).data["kept"]
         assert {one["kind"] for one in kept} == {"image", "secret", "repository"}
         books = google.books
         assert not any((books.services, books.buckets, google.run.instances))
-        user.ok("destroy", "personaplex", "--all", "--yes", env=env)
+        here.ok("destroy", "personaplex", "--all", "--yes", env=env)
     assert not any((books.secrets, books.tags, books.repositories, books.policies))
-    everything = b"".join(path.read_bytes() for path in user.root.rglob("*") if path.is_file())
+    everything = b"".join(path.read_bytes() for path in here.root.rglob("*") if path.is_file())
     assert TOKEN.encode() not in everything
     assert HUB_TOKEN.encode() not in everything
 
