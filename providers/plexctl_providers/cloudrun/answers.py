@@ -11,7 +11,7 @@ from plexctl.errors import CredentialsError, ProviderError
 from plexctl_providers.cloudrun.errors import LOGIN, NO_ANSWER, error_of
 
 Json = dict[str, Any]
-_FIRST_POLL_S, _LAST_POLL_S, _BACKOFF = 0.05, 2.0, 1.5
+_FIRST_POLL_S, _LAST_POLL_S, _BACKOFF = 0.02, 2.0, 1.5
 _OPERATION_S = 300.0
 
 
@@ -19,7 +19,6 @@ _OPERATION_S = 300.0
 def no_answers(action: str) -> Iterator[None]:
     """Raise plexctl's error where there was no answer at all, or no token to ask with."""
     from google.auth import exceptions as auth
-    from requests import exceptions as http
 
     try:
         yield
@@ -28,7 +27,7 @@ def no_answers(action: str) -> Iterator[None]:
         raise ProviderError(words, hint="see your network", data={"http": NO_ANSWER}) from error
     except auth.GoogleAuthError as error:
         raise CredentialsError(f"cannot {action}: {error.args[0]}", hint=LOGIN) from error
-    except http.RequestException as error:
+    except OSError as error:  # requests' own are of this kind
         words = f"cannot {action}: the connection failed ({type(error).__name__})"
         hint = "see your network, and https://status.cloud.google.com"
         raise ProviderError(words, hint=hint, data={"http": NO_ANSWER}) from error

@@ -83,7 +83,7 @@ class Google:
         self._server.shutdown()
         self._server.server_close()
         self.run.close()
-        assert self.broken == [], "the loopback Google itself failed"
+        assert self.broken == [], f"the loopback Google itself failed: {self.broken}"
 
     @property
     def url(self) -> str:
