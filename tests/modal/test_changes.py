@@ -189,3 +189,16 @@ class _Unrecorded:
 
 def _is_unnamed_secret(request: object) -> bool:
     return isinstance(request, api_pb2.SecretGetOrCreateRequest) and not request.deployment_name
+
+
+def test_the_volume_is_found_without_a_record(ground: Ground) -> None:
+    """Of a deployment that no journal knows, a destroy names the volume as kept, or removes it with everything."""
+    entry, _ = ground.deploy(spec_of())
+    (found,) = ground.provider().find("voice")
+    (kept,) = ground.provider().destroy(found).kept
+    assert kept.name == "plexctl-weights"
+    assert "modal volume delete plexctl-weights -e main" in kept.why
+    ground.deploy(spec_of(), entry)
+    (found,) = ground.provider().find("voice")
+    assert not ground.provider().destroy(found, everything=True).kept
+    assert ground.left() == []

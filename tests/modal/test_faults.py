@@ -77,7 +77,9 @@ def test_without_credentials(tmp_path: Path) -> None:
         assert caught.value.hint == "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET"
 
 
-@pytest.mark.parametrize("url", ["http://modal.example", "http://10.0.0.1:80", "ftp://127.0.0.1", "https://x,http://y"])
+@pytest.mark.parametrize(
+    "url", ["http://modal.example", "http://10.0.0.1:80", "ftp://127.0.0.1", "https://x,http://y", "http://[::1"]
+)
 def test_no_token_goes_in_the_clear(tmp_path: Path, url: str) -> None:
     """Plain http is for the loopback alone."""
     environment = {"MODAL_SERVER_URL": url, "MODAL_TOKEN_ID": "ak-x", "MODAL_TOKEN_SECRET": "as-x"}

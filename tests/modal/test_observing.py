@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
@@ -159,6 +160,21 @@ def test_a_container_that_dies_at_its_start_is_in_the_log(ground: Ground) -> Non
     told = [line.text for line in ground.provider().logs(entry.ref, follow=False, since=None, tail=None)]
     assert any("PLEXCTL_PORT" in line for line in told)
     assert any("Runner failed with exit code" in line for line in told)
+
+
+def test_since_bears_the_clients_rounding(ground: Ground) -> None:
+    """A line is among those since its own time, which the client has rounded up to a microsecond."""
+    entry, _ = ground.deploy(spec_of("echo"))
+    app = ground.app(entry.ref)
+    assert ask(url_of(ground, entry.ref), "/livez") == 200
+    until(lambda: bool(app.lines), "a line")
+    app.lines[0].time = math.floor(app.lines[0].time) + 0.0000008
+    provider = ground.provider()
+    whole = list(provider.logs(entry.ref, follow=False, since=app.lines[0].time - 1, tail=None))
+    since = whole[0].time
+    assert since is not None
+    assert since > app.lines[0].time
+    assert next(iter(provider.logs(entry.ref, follow=False, since=since, tail=None))).text == whole[0].text
 
 
 def test_a_log_is_followed_over_a_broken_stream(ground: Ground) -> None:

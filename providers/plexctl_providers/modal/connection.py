@@ -94,11 +94,18 @@ def _server(environment: Mapping[str, str]) -> str | None:
     """Return the server that stands for Modal's, if one is named."""
     server = environment.get(SERVER) or None
     for url in (server or "").split(","):
-        parts = urlsplit(url.strip())
-        if url and parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+        if url and not _is_safe(url.strip()):
             words = f"{SERVER} is {url.strip()}: a token would go there in the clear"
             raise ConfigurationError(words, hint=f"unset {SERVER}, or name an https address; http is for the loopback")
     return server
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
 
 
 def _is_loopback(host: str) -> bool:

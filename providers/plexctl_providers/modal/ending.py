@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from plexctl.errors import CredentialsError, ProviderError
 from plexctl.identity import NAME_PATTERN
 from plexctl.model import LABEL_PREFIX, Kept, Ref, Removal, Resource
+from plexctl.spec.targets import Modal
 from plexctl_providers.modal.client import Account, Life
 from plexctl_providers.modal.deploying import ENVIRONMENT
 from plexctl_providers.modal.requests import APP, FETCH_APP, SECRET, VOLUME
@@ -19,6 +20,7 @@ _STOP_LIMIT_S = 90.0
 """A container may take 30 s to end."""
 _FIRST_POLL_S = 0.1
 _LAST_POLL_S = 2.0
+_SHARED = Modal().volume
 _VOLUME_COST = "0.09 USD per GiB and month after the first TiB, as listed in 2026"
 
 
@@ -29,11 +31,6 @@ class Found:
     apps: tuple[Life, ...]
     fetchers: tuple[Life, ...]
     secret: str | None
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether nothing is left."""
-        return not (self.apps or self.fetchers or self.secret)
 
 
 class Ending:
@@ -58,12 +55,17 @@ class Ending:
         )
 
     def find(self, name: str | None) -> list[Ref]:
-        """Find deployments in all environments that this token may see, by the names of apps and secrets."""
+        """Find deployments in all environments that this token may see, by the names of apps and secrets.
+
+        The volume bears no deployment's name: it comes along by the name that it has unless the spec says otherwise.
+        """
         found: dict[tuple[str, str], list[Resource]] = {}
         for environment in self._account.environments():
             for resource, match in self._labelled(environment):
                 if name in (None, match["name"]):
                     found.setdefault((match["name"], match["id"]), []).append(resource)
+        for resources in found.values():
+            resources.extend(self._shared_volumes({one.detail[ENVIRONMENT] for one in resources}))
         return [Ref("modal", *key, tuple(resources)) for key, resources in sorted(found.items())]
 
     def stop(self, ref: Ref) -> None:
@@ -90,6 +92,10 @@ class Ending:
                 elif reason is not None:
                     kept.append(Kept(VOLUME, volume.name, reason))
         return Removal(tuple(removed), tuple(kept))
+
+    def _shared_volumes(self, environments: set[str]) -> list[Resource]:
+        asked = {environment: self._account.volume(_SHARED, environment) for environment in sorted(environments)}
+        return [Resource(VOLUME, _SHARED, one, {ENVIRONMENT: where}) for where, one in asked.items() if one is not None]
 
     def _labelled(self, environment: str) -> list[tuple[Resource, re.Match[str]]]:
         detail = {ENVIRONMENT: environment}
@@ -130,7 +136,9 @@ class Ending:
         if self._account.volume(volume.name, environment) is None:
             return None
         if not everything:
-            return f"deployments share the weights in it; {_VOLUME_COST}; `plexctl destroy --all` removes it"
+            # Without a deployment `plexctl destroy --all` would not know the name any more.
+            end = f"`modal volume delete {volume.name} -e {environment}`"
+            return f"deployments share the weights in it; {_VOLUME_COST}; {end} removes it, as `--all` would have"
         others = {match["name"] for one, match in self._labelled(environment) if one.kind in (APP, SECRET)}
         if others:
             return f"{', '.join(sorted(others))} may use the weights in it; {_VOLUME_COST}"

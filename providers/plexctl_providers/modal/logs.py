@@ -26,6 +26,8 @@ _MOST = 20_000
 _REMEMBERED = 20_000
 _RANGE_S = 34 * 86_400.0
 """The longest range that Modal lets one fetch is 35 days."""
+_ROUNDING_S = 0.001
+"""The client rounds an entry's time to microseconds, up as well as down: asked by that time, it would be left out."""
 _OVERLAP_S = 5.0
 """Containers write side by side: an entry may arrive after a later one."""
 _QUIET_S = 5.0
@@ -90,7 +92,7 @@ def _since(app: modal.App, since: float) -> list[LogEntry]:
     now = time.time()
     if since >= now:
         return []
-    start = datetime.fromtimestamp(max(since, now - _RANGE_S), UTC)
+    start = datetime.fromtimestamp(max(since, now - _RANGE_S) - _ROUNDING_S, UTC)
     return [entry for entry in app.logs.fetch(since=start) if entry.timestamp.timestamp() >= since]
 
 
