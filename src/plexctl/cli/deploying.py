@@ -99,7 +99,7 @@ def deploy_to_stay(output: Output, session: Session, prepared: Prepared, acting:
             "endpoint": data["endpoint"],
             "offer": offer_dict(deployed.view.record.offer),
             "findings": dicts(deployed.findings),
-            "attempts": deployed.attempts,
+            "attempts": [one.to_dict() for one in deployed.attempts],
             "changed": deployed.changed,
             "probe": deployed.probe,
         },
