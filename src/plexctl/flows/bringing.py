@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from plexctl.flows.faults import Fault, host_of
+from plexctl.flows.faults import host_of
 from plexctl.flows.follow import Patience, follow_start, note_start
 from plexctl.flows.observe import View
 from plexctl.flows.preparing import Prepared
@@ -42,15 +42,10 @@ class Attempt:
     """One offer that was tried, and what became of it; `seconds` until it was ready, or gone again."""
 
     offer: Offer
-    fault: Fault | None = None
-    """None for the one that came up."""
+    outcome: str = "ready"
+    """A stable word: ready, a `Fault`'s, or the code of the error that ended it all."""
     reason: str = ""
     seconds: float = 0.0
-
-    @property
-    def outcome(self) -> str:
-        """What became of it, as a stable word."""
-        return "ready" if self.fault is None else str(self.fault)
 
     def to_dict(self) -> dict[str, object]:
         """Return it as the JSON documents show it."""

@@ -103,9 +103,7 @@ def note_start(session: Session, entry: Entry, spec: Spec) -> None:
         entry.unreached()
 
 
-async def _follow(
-    session: Session, record: Record, patience: Patience, reached: Callable[[Endpoint], None]
-) -> View:
+async def _follow(session: Session, record: Record, patience: Patience, reached: Callable[[Endpoint], None]) -> View:
     watch = _Watch(session, record, reached)
     begun, delay = session.monotonic(), _FIRST_POLL_S
     moved_at, seen = begun, None
@@ -123,7 +121,7 @@ async def _follow(
             raise TimeoutError(f"stood still for {patience.standstill_s:g} s")
         left_s = begun + patience.limit_s - now
         if left_s <= 0:
-            raise TimeoutError(f"was not ready within {patience.limit_s:g} s")
+            raise TimeoutError(f"was not ready within {round(patience.limit_s, 1):g} s")
         await session.sleep(min(delay, left_s))
         delay = min(delay * _BACKOFF, _LAST_POLL_S)
 

@@ -19,6 +19,10 @@ from plexctl.model import Endpoint, Offer, Ref, Resource
 from plexctl.spec import Spec
 
 
+_Row = tuple[str, str, str, str, str, str | None, str, float, float | None, float | None]
+"""The columns of a deployment."""
+
+
 def open_journal(home: Path, now: Callable[[], float]) -> Journal:
     """Open the journal in plexctl's folder; create it when there is none."""
     path = home / "journal.db"
@@ -191,7 +195,7 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _record(self, row: tuple[str, str, str, str, str, str | None, str, float, float | None, float | None]) -> Record:
+    def _record(self, row: _Row) -> Record:
         identity, name, provider, spec, offer, endpoint, wanted, created_at, expires_at, ready_at = row
         resources = self._connection.execute(
             "SELECT kind, name, id, detail FROM resources WHERE deployment = ? AND removed_at IS NULL ORDER BY key",
