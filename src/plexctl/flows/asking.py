@@ -37,6 +37,7 @@ from plexctl.spec import Spec
 
 _DEADLINE_S = 300.0
 """For the checks before a deploy, together: a provider may ask to be asked later (429)."""
+_UNREAD = "price-read"
 _LICENCE = ""
 """Among the providers' names: none of them is empty."""
 _NOT_SET_UP = (CredentialsError, ConfigurationError, ExtraMissingError)
@@ -65,8 +66,13 @@ class Answer:
     provider: Provider
     findings: list[Finding]
     offers: list[Offer]
-    is_read: bool = True
-    """False where its offers could not be read: the catalog's are what there is."""
+    unread: PlexError | None = None
+    """Why its offers could not be read: the catalog's are what there is."""
+
+    @property
+    def has_no_stock_to_show(self) -> bool:
+        """Whether nobody knows what it has."""
+        return self.unread is not None and self.provider.capabilities.offers_are_stock
 
     def told(self, denied: Mapping[tuple[str, str], DeniedHost], record: Record | None) -> Told:
         """Return its offers but for those of denied hosts.
@@ -76,14 +82,14 @@ class Answer:
         name, is_stock = self.provider.name, self.provider.capabilities.offers_are_stock
         offers = list(self.offers)
         mine = record.offer if record is not None and record.ref.provider == name else None
-        if is_stock and mine is not None and mine not in offers:
-            offers.insert(0, mine)
+        if is_stock and mine is not None:
+            offers = [mine, *(one for one in offers if one != mine)]
         proven = mine if record is not None and record.ready_at is not None else None
         reasons = [(one, None if one == proven else _why_denied(one, denied)) for one in offers]
         return Told(
             name,
             tuple(one for one, reason in reasons if reason is None),
-            is_stock and self.is_read,
+            is_stock and self.unread is None,
             tuple((one, reason) for one, reason in reasons if reason is not None),
         )
 
@@ -94,7 +100,7 @@ def sellers(session: Session, text: str) -> tuple[str, ...]:
     Raises ConfigurationError for one that nobody knows, UsageError for hardware of one's own among several.
     """
     if text.strip().lower() == AUTO:
-        return tuple(name for name in session.providers.names() if name not in OWN_HARDWARE)
+        return tuple(name for name in session.providers.names() if name not in OWN_HARDWARE) or (AUTO,)
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     if len(names) == 1:
         return names
@@ -142,8 +148,13 @@ def ask_providers(session: Session, order: Order, names: tuple[str, ...]) -> tup
         raise in_words(findings)
     assert isinstance(findings, list)  # noqa: S101 - what the licence's check returns
     refuse_failed(findings)
-    able = [one for one in answers.values() if isinstance(one, Answer)]
+    found = {name: one for name, one in answers.items() if isinstance(one, Answer)}
+    # Among several, a market that cannot be read has nothing to weigh; who always sells has the catalog's prices.
+    is_blind = {name: len(names) > 1 and one.has_no_stock_to_show for name, one in found.items()}
+    able = [one for name, one in found.items() if not is_blind[name]]
     unable = {name: in_words(one) for name, one in answers.items() if isinstance(one, Exception)}
+    unable |= {name: one.unread for name, one in found.items() if is_blind[name] and one.unread is not None}
+    findings += [told for one in able for told in one.findings if told.check == _UNREAD]
     bugs = [error for error in unable.values() if not isinstance(error, PlexError)]
     if bugs:
         raise bugs[0]
@@ -190,7 +201,7 @@ def _ask(session: Session, spec: Spec, wish: Wish) -> Answer:
             raise
         words = f"the provider's own prices could not be read: {error.message}"
         fix = "the catalog's are used; `plexctl catalog refresh` tries again"
-        return Answer(provider, [*findings, Finding("price-read", Level.WARN, words, fix)], [], is_read=False)
+        return Answer(provider, [*findings, Finding(_UNREAD, Level.WARN, words, fix)], [], unread=error)
 
 
 def _left_out(name: str, error: Exception, order: Order) -> Finding:

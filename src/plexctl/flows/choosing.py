@@ -119,6 +119,8 @@ def choose(
     if not passed:
         _refuse(considered, wish, market.day)
     same = [_again(one, before) for one in passed if before is not None and _is_same(one, before, wish)]
+    # Of several alike, the one at its own price is its own.
+    same.sort(key=lambda one: before is None or one.usd_per_hour != before.price_usd_per_hour)
     chosen = (same or passed)[0]
     return Choice(chosen, considered, [chosen, *passed])
 

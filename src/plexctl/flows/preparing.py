@@ -62,8 +62,12 @@ def prepare(session: Session, order: Order) -> Prepared:
 
 
 def same_offer(one: Offer, other: Offer) -> bool:
-    """Tell whether two offers are of the same thing in the same place; prices go up and down."""
-    return (one.provider, one.gpu, one.count, one.region) == (other.provider, other.gpu, other.count, other.region)
+    """Tell whether two offers are of the same thing in the same place, and host; prices go up and down."""
+    return _what(one) == _what(other)
+
+
+def _what(offer: Offer) -> tuple[object, ...]:
+    return offer.provider, offer.gpu, offer.count, offer.region, host_of(offer)
 
 
 def as_deployed(spec: Spec) -> Spec:

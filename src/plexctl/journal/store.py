@@ -18,7 +18,6 @@ from plexctl.journal.opening import connect, sqlite_errors
 from plexctl.model import Endpoint, Offer, Ref, Resource
 from plexctl.spec import Spec
 
-
 _Row = tuple[str, str, str, str, str, str | None, str, float, float | None, float | None]
 """The columns of a deployment."""
 
