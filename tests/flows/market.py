@@ -5,8 +5,8 @@ Every machine is a host with one offer; what becomes of a start there is its fat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import msgspec
@@ -160,7 +160,6 @@ class Renting:
         return Removal(() if host is None else (Resource("machine", ref.label, f"id-of-{host}"),))
 
 
-def renting(market: Market, capabilities: Mapping[str, bool] | None = None) -> type[Provider]:
+def renting(market: Market) -> type[Provider]:
     """Return the adapter's class for a market."""
-    own = replace(Renting.capabilities, **capabilities) if capabilities else Renting.capabilities
-    return type("Renting", (Renting,), {"market": market, "name": market.name, "capabilities": own})
+    return type("Renting", (Renting,), {"market": market, "name": market.name})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -193,8 +193,19 @@ def adapter_of(sky: Sky) -> type[Provider]:
     return type("SkyProvider", (SkyProvider,), {"sky": sky})
 
 
+class Answering(Protocol):
+    """A provider of the tests' own whose gateway is stood in for."""
+
+    asked: int
+    endpoint: Endpoint
+
+    @property
+    def health(self) -> Callable[[], dict[str, object] | None]:
+        """What it says."""
+
+
 @contextmanager
-def gateway_of(sky: Sky) -> Iterator[None]:
+def gateway_of(sky: Answering) -> Iterator[None]:
     """Let the sky's gateway answer on the loopback."""
 
     class Handler(BaseHTTPRequestHandler):

@@ -323,7 +323,7 @@ def test_the_gateways_own_word_on_the_licence_ends_it(town: Town) -> None:
     """Exit 5: no host has another licence."""
     from plexctl.errors import LicenceError
 
-    failed = {"state": "failed", "phase": "given up", "progress": None, "engines": 1, "busy": 0}
+    failed: dict[str, object] = {"state": "failed", "phase": "given up", "progress": None, "engines": 1, "busy": 0}
     town.vast.health = lambda: failed | {"reason": "the model is gated", "cause": "licence"}
     with pytest.raises(LicenceError):
         town.deploy()

@@ -22,6 +22,7 @@ from plexctl.flows.asking import sellers
 from plexctl.flows.bringing import Acting
 from plexctl.flows.licence import PERSONAPLEX
 from plexctl.flows.preparing import Order, prepare
+from plexctl.flows.session import Session
 from plexctl.output import Output
 from plexctl.spec import Spec
 
@@ -104,15 +105,11 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
         "env": config.key_values(env, "--env") if env else None,
     }
     spec = config.load_spec(session.environ, flags, config_file)
-    target = _check_target(spec, private=private, dev=dev)
-    names = sellers(session, target)
-    if dev:
-        serving.check_serves(session, target)
+    names, is_auto = _targets(session, spec, private=private, dev=dev)
     spec = structs.replace(spec, provider=names[0], engine=spec.engine or (PERSONAPLEX if len(names) > 1 else None))
-    wish = wish_of(names, gpu, region, max_price)
     settled = settle(session, spec, secret or [], hf_token_file, env_file)
-    order = Order(settled.spec, wish, settled.hub_token, force, ignore_denied, target.strip().lower() == AUTO)
-    prepared = prepare(settled.session, order)
+    wish = wish_of(names, gpu, region, max_price)
+    prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force, ignore_denied, is_auto))
     tell_findings(output, prepared.findings)
     if dry_run:
         show_plan(output, prepared)
@@ -124,12 +121,19 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     (serve if dev else deploy_to_stay)(output, session, prepared, acting)
 
 
-def _check_target(spec: Spec, *, private: bool, dev: bool) -> str:
-    """Return where to, as it was named. Raises UsageError unless only what is known there is asked."""
+def _targets(session: Session, spec: Spec, *, private: bool, dev: bool) -> tuple[tuple[str, ...], bool]:
+    """Return which providers are named, and whether that was `auto`.
+
+    Raises UsageError unless only what is known there is asked, ConfigurationError for one that nobody knows.
+    """
     if spec.provider is None:
         raise UsageError("where to? No provider is named", hint="pass --provider local, or set it in plexctl.toml")
-    if dev and ("," in spec.provider or spec.provider.strip().lower() == AUTO):
-        raise UsageError(f"--dev takes one provider, not {spec.provider!r}", hint="name one of them")
     if private and spec.provider != _CLOUD_RUN:
         raise UsageError(f"--private is for {_CLOUD_RUN}, not for {spec.provider}", hint="leave it out")
-    return spec.provider
+    is_auto = spec.provider.strip().lower() == AUTO
+    if dev and (is_auto or "," in spec.provider):
+        raise UsageError(f"--dev takes one provider, not {spec.provider!r}", hint="name one of them")
+    names = sellers(session, spec.provider)
+    if dev:
+        serving.check_serves(session, names[0])
+    return names, is_auto

@@ -108,9 +108,7 @@ def sellers(session: Session, text: str) -> tuple[str, ...]:
     for name in names:
         if name in OWN_HARDWARE:
             hint = f"name it alone, or leave it out of {text}"
-            raise UsageError(
-                f"{name} is hardware of your own, which is not weighed against what others sell", hint=hint
-            )
+            raise UsageError(f"{name} is your own hardware, which is not weighed against what others sell", hint=hint)
         if name not in known:
             hint = f"known providers: {', '.join(known)}"
             raise ConfigurationError(f"unknown provider {name!r}{nearest(name, known)}", hint=hint)
