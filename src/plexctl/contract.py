@@ -127,7 +127,7 @@ class Provider(Protocol):
 
         Journals the intent, creates, journals the id at once. What the journal already holds is adopted or
         brought back, never created twice; what is there as planned gets no call that changes anything. What other
-        deployments share is journaled as well: a destroy tells that it was kept.
+        deployments share at a cost is journaled as well: a destroy tells that it was kept.
         """
 
     def stop(self, ref: Ref) -> None:
@@ -138,6 +138,14 @@ class Provider(Protocol):
 
         With `everything`, what a next deploy would use again (images, secrets) goes too, unless others use it.
         """
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """An adapter whose provider bounds what one place may hold: only the chosen offer says where."""
+
+    def check_offer(self, spec: Spec, offer: Offer) -> list[Finding]:
+        """Check what can be checked of that place before anything costs, such as what is left of its quota."""
 
 
 @runtime_checkable

@@ -162,6 +162,10 @@ class Usage:
     """Billed since the moment asked for, as far as the provider tells."""
     source: str
     """Where both were read, or why they were not."""
+    billed_s: float | None = None
+    """Seconds that replicas were billed since then, each for itself; the price is the offer's."""
+    was_up: bool = False
+    """Nobody counted lately, but something was up minutes ago, so that to ask its gateway starts nothing."""
 
 
 @dataclass(frozen=True, slots=True)

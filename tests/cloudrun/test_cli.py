@@ -1,17 +1,23 @@
-"""The real CLI against the loopback Google and Hub: from nothing to talking, through every command, to nothing."""
+"""The CLI against the loopback Google and Hub: from nothing to talking, through every command, to nothing."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.cli.process import Plexctl
+from tests.cli.process import Plexctl, Result
 from tests.clouds.google import Fault, Google, RefusedError
 from tests.clouds.hub import Hub, personaplex
+
+from plexctl.cli.main import run
 
 TOKEN = "canary-token-of-the-cli"
 HUB_TOKEN = "hf_canary_of_the_cli"
@@ -34,118 +40,154 @@ def user(tmp_path: Path) -> Plexctl:
     return one
 
 
+@dataclass(frozen=True)
+class Here(Plexctl):
+    """Runs plexctl in this process, in the same clean environment: what is asked of it is no matter of processes."""
+
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, *argv: str, env: Mapping[str, str] | None = None, timeout_s: float = 60) -> Result:
+        """Run plexctl to its end."""
+        del timeout_s
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+        wanted = self.environment(env)
+        with self.monkeypatch.context() as patched:
+            for name in os.environ.keys() - wanted.keys():
+                patched.delenv(name)
+            for name, value in wanted.items():
+                patched.setenv(name, value)
+            patched.chdir(self.work)
+            try:
+                code = run(argv)
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+        said = self.capsys.readouterr()
+        return Result(argv, code, said.out, said.err, json.loads(said.out) if "--json" in argv else {})
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """Give the CLI in this process."""
+    one = Here(tmp_path, monkeypatch, capsys)
+    one.work.mkdir()
+    return one
+
+
 def environment(google: Google, **more: str) -> dict[str, str]:
     """Return the variables with which the CLI works at the loopback."""
     return {**google.environment, "PLEXCTL_TOKEN": TOKEN, "NO_GCE_CHECK": "true", **more}
 
 
-def test_from_nothing_to_talking_and_to_nothing(user: Plexctl, google: Google) -> None:
+def test_from_nothing_to_talking_and_to_nothing(here: Here, google: Google) -> None:
     """Every command once; after destroy what it says is kept, and after destroy --all nothing."""
     with Hub() as hub:
         personaplex(hub, access={"ann": "granted"})
         hub.add_token(HUB_TOKEN)
         env = environment(google, HF_TOKEN=HUB_TOKEN, **hub.environment)
-        done = user.ok(*DEPLOY, "--engine", "personaplex", env=env).data
+        done = Plexctl(here.root).ok(*DEPLOY, "--engine", "personaplex", env=env).data
         assert done["probe"]["verdict"] == "talking"
         (service,) = google.books.services.values()
         label = service.label
         google.books.counted[label] = 1
 
-        assert user.ok("status", "--json", env=env).data["deployments"][0]["state"] == "ready"
-        assert "is ready" in user.ok("logs", "--tail", "50", env=env).stdout
+        assert here.ok("status", "--json", env=env).data["deployments"][0]["state"] == "ready"
+        assert "is ready" in here.ok("logs", "--tail", "50", env=env).stdout
         before = list(google.mutations)
-        assert user.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is False
+        assert here.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is False
         assert google.mutations == before
 
-        with user.begin("logs", "-f", env=env) as following:
+        with here.begin("logs", "-f", env=env) as following:
             lines: list[str] = []
             assert following.stdout is not None
             reader = threading.Thread(target=lines.extend, args=(following.stdout,))
             lines.append(following.stdout.readline())
             reader.start()
-            assert "verdict: talking" in user.ok("probe", "--seconds", "1s", env=env).stdout
-            user.ok("stop", env=env)
+            assert "verdict: talking" in here.ok("probe", "--seconds", "1s", env=env).stdout
+            here.ok("stop", env=env)
             reader.join(60)
             assert following.wait(60) == 0
         assert any("conversation 2 begins" in line for line in lines)
         assert any("gateway stopped" in line for line in lines)
         assert (google.run.instances, service.is_stopped) == ({}, True)
 
-        user.ok("start", env=env)
+        here.ok("start", env=env)
         assert not service.is_stopped
-        user.ok("scale", "--min", "1", "--yes", env=env)
+        here.ok("scale", "--min", "1", "--yes", env=env)
         assert service.body["scaling"]["minInstanceCount"] == 1
-        (user.work / "plexctl.toml").write_text('[gateway]\ntext_prompt = "Be brief."\n', encoding="utf-8")
+        (here.work / "plexctl.toml").write_text('[gateway]\ntext_prompt = "Be brief."\n', encoding="utf-8")
         before = list(google.mutations)
-        assert user.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is True
+        assert here.ok(*DEPLOY, "--engine", "personaplex", "--no-probe", env=env).data["changed"] is True
         assert google.mutations[len(before) :] == [f"update service {label}"]
 
-        kept = user.ok("destroy", "--yes", "--json", env=env).data["kept"]
+        kept = here.ok("destroy", "--yes", "--json", env=env).data["kept"]
         assert {one["kind"] for one in kept} == {"image", "secret", "repository"}
         books = google.books
         assert not any((books.services, books.buckets, google.run.instances))
-        user.ok("destroy", "personaplex", "--all", "--yes", env=env)
+        here.ok("destroy", "personaplex", "--all", "--yes", env=env)
     assert not any((books.secrets, books.tags, books.repositories, books.policies))
-    everything = b"".join(path.read_bytes() for path in user.root.rglob("*") if path.is_file())
+    everything = b"".join(path.read_bytes() for path in here.root.rglob("*") if path.is_file())
     assert TOKEN.encode() not in everything
     assert HUB_TOKEN.encode() not in everything
 
 
-def test_a_fault_leaves_nothing(user: Plexctl, google: Google) -> None:
+def test_a_fault_leaves_nothing(here: Here, google: Google) -> None:
     """Quota of GPUs, told after the create: exit 6, in words, and the service is gone again."""
     google.run.failure = {"message": "Quota exceeded for total allowable count of GPUs per project per region."}
-    refused = user(*ECHO, env=environment(google))
+    refused = here(*ECHO, env=environment(google))
     assert refused.rc == 6
     assert "GPUs" in refused.document["error"]["message"]
     assert not any((google.books.services, google.books.buckets))
 
 
-def test_a_failed_build_leaves_nothing_that_runs(user: Plexctl, google: Google) -> None:
+def test_a_failed_build_leaves_nothing_that_runs(here: Here, google: Google) -> None:
     """Exit 8, with the build's last lines in the document."""
     google.build_failure = {"detail": "a step failed", "lines": ["ERROR: the last line"]}
-    refused = user(*ECHO, env=environment(google))
+    refused = here(*ECHO, env=environment(google))
     assert refused.rc == 8
     assert refused.data["log"] == ["ERROR: the last line"]
     assert not any((google.books.services, google.books.buckets))
 
 
-def test_a_container_that_fails_is_exit_9_with_its_log(user: Plexctl, google: Google) -> None:
+def test_a_container_that_fails_is_exit_9_with_its_log(here: Here, google: Google) -> None:
     """What the container said is in the document; nothing of it is left."""
     env = environment(google)
-    (user.work / "plexctl.toml").write_text('[env]\nPLEXCTL_HEARTBEAT_S = "never"\n', encoding="utf-8")
-    refused = user(*ECHO, env=env)
+    (here.work / "plexctl.toml").write_text('[env]\nPLEXCTL_HEARTBEAT_S = "never"\n', encoding="utf-8")
+    refused = here(*ECHO, env=env)
     assert refused.rc == 9
     assert any("PLEXCTL_HEARTBEAT_S" in line for line in refused.data["log"])
     assert not google.books.services
 
 
-def test_no_credentials_is_exit_4(user: Plexctl) -> None:
+def test_no_credentials_is_exit_4(here: Here) -> None:
     """With the command that makes some; Google is not asked anything."""
-    refused = user(*ECHO, env={"PLEXCTL_TOKEN": TOKEN, "NO_GCE_CHECK": "true", "GOOGLE_CLOUD_PROJECT": "p-12345"})
+    refused = here(*ECHO, env={"PLEXCTL_TOKEN": TOKEN, "NO_GCE_CHECK": "true", "GOOGLE_CLOUD_PROJECT": "p-12345"})
     assert refused.rc == 4
     assert "gcloud auth application-default login" in refused.document["error"]["hint"]
 
 
-def test_a_bad_token_is_exit_4(user: Plexctl, google: Google) -> None:
+def test_a_bad_token_is_exit_4(here: Here, google: Google) -> None:
     """Google refused who we are."""
     google.fail(Fault("*", refusal=RefusedError(401, "Request had invalid authentication credentials.")))
-    refused = user(*ECHO, env=environment(google))
+    refused = here(*ECHO, env=environment(google))
     assert refused.rc == 4
     assert "gcloud auth application-default login" in refused.document["error"]["hint"]
 
 
-def test_a_wrong_project_is_exit_3(user: Plexctl, google: Google) -> None:
+def test_a_wrong_project_is_exit_3(here: Here, google: Google) -> None:
     """With the command that shows the right ones."""
-    refused = user(*ECHO, env=environment(google, GOOGLE_CLOUD_PROJECT="no-such-project"))
+    refused = here(*ECHO, env=environment(google, GOOGLE_CLOUD_PROJECT="no-such-project"))
     assert refused.rc == 3
     assert "gcloud projects list" in refused.document["error"]["hint"]
 
 
-def test_a_missing_extra_is_exit_12(user: Plexctl, google: Google, tmp_path: Path) -> None:
+@pytest.mark.parametrize("package", ["google.auth", "google.cloud.run_v2"])
+def test_a_missing_extra_is_exit_12(user: Plexctl, google: Google, tmp_path: Path, package: str) -> None:
     """With the command that installs it."""
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "sitecustomize.py").write_text(
-        "import sys\nsys.modules['google.auth'] = None\nsys.modules['google.auth.transport.requests'] = None\n",
+        f"import sys\nsys.modules[{package!r}] = None\n",
         encoding="utf-8",
     )
     refused = user(*ECHO, env=environment(google, PYTHONPATH=f"{tmp_path / 'hidden'}"))
@@ -154,7 +196,7 @@ def test_a_missing_extra_is_exit_12(user: Plexctl, google: Google, tmp_path: Pat
 
 
 def test_no_other_providers_sdk_is_imported(user: Plexctl, google: Google) -> None:
-    """A deploy to Cloud Run loads nothing of the others, nor gRPC."""
+    """A deploy to Cloud Run loads nothing of the others; gRPC comes with Google's client, and is not spoken."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "plexctl", *ECHO],
         env=user.environment(environment(google)),
@@ -173,23 +215,22 @@ def test_no_other_providers_sdk_is_imported(user: Plexctl, google: Google) -> No
         "paramiko",
         "ovh",
         "docker",
-        "grpc",
         "grpclib",
         "torch",
     }
 
 
-def test_what_a_destroy_kept_is_used_again_and_moves_along(user: Plexctl, google: Google) -> None:
+def test_what_a_destroy_kept_is_used_again_and_moves_along(here: Here, google: Google) -> None:
     """destroy, deploy: the image is not built again. In another region it is, and the one before is not left behind."""
     env = environment(google)
-    user.ok(*ECHO, env=env)
-    user.ok("destroy", "--yes", env=env)
+    here.ok(*ECHO, env=env)
+    here.ok("destroy", "--yes", env=env)
     before = len(google.mutations)
-    user.ok(*ECHO, env=env)
+    here.ok(*ECHO, env=env)
     again = google.mutations[before:]
     assert not any(one.startswith(("build", "create secret")) for one in again)
-    user.ok(*ECHO, "--region", "europe-west4", env=env)
+    here.ok(*ECHO, "--region", "europe-west4", env=env)
     assert {name.split("/")[3] for name in google.books.tags} == {"europe-west4"}
     assert {name.split("/")[3] for name in google.books.services} == {"europe-west4"}
-    user.ok("destroy", "personaplex", "--all", "--yes", env=env)
+    here.ok("destroy", "personaplex", "--all", "--yes", env=env)
     assert not any((google.books.secrets, google.books.tags, google.books.repositories, google.books.buckets))

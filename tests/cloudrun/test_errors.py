@@ -9,7 +9,7 @@ import requests
 from google.auth import exceptions as auth
 
 from plexctl.errors import PlexError
-from plexctl_providers.cloudrun.client import no_answers
+from plexctl_providers.cloudrun.answers import no_answers
 from plexctl_providers.cloudrun.errors import by_condition, error_of, is_absent, is_lost, is_taken
 
 

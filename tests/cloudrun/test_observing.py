@@ -101,16 +101,19 @@ def test_following_outlasts_429(ground: Ground, google: Google, ref: Ref) -> Non
 
 
 def test_usage_asks_no_instance(ground: Ground, google: Google, ref: Ref) -> None:
-    """Monitoring says what is up; without figures a young service is not known, an old one has none."""
+    """Monitoring says what is up and billed; without figures a young service was up just now, an old one has none."""
     provider = ground.provider()
     young = provider.usage(ref, T0)
-    assert young.replicas is None
-    google.advance(3600)
-    assert provider.usage(ref, T0).replicas == 0
+    assert (young.replicas, young.was_up, young.billed_s) == (None, True, None)
+    google.advance(599)
+    assert provider.usage(ref, T0).was_up
+    google.advance(2)
+    old = provider.usage(ref, T0)
+    assert (old.replicas, old.was_up, old.billed_s) == (0, False, 0)
     google.books.counted[ref.label] = 1
     up = provider.usage(ref, T0)
-    assert (up.replicas, up.cost_usd) == (1, None)
-    assert "120 s" in up.source
+    assert (up.replicas, up.cost_usd, up.billed_s) == (1, None, 120)
+    assert "Cloud Monitoring" in up.source
     google.fail(Fault("monitoring.*", refusal=RefusedError(403, "Permission 'monitoring.timeSeries.list' denied")))
     refused = provider.usage(ref, T0)
     assert refused.replicas is None
@@ -144,18 +147,18 @@ def test_a_project_whose_apis_are_off_has_nothing(ground: Ground) -> None:
     assert ground.provider().find(None) == []
 
 
-def test_preflight_sums_what_all_services_may_grow_to(ground: Ground, google: Google) -> None:
+def test_a_quota_is_held_against_what_all_services_may_grow_to(ground: Ground, google: Google) -> None:
     """Another service's most instances count; over quota is refused, and where it cannot be read that is said."""
     google.books.quotas = {"MemAllocPerProjectRegion": 40 * 2**30, "CpuAllocPerProjectRegion": 20_000}
     offer = Offer("cloudrun", "L4", 1, "asia-southeast1", None, "a sample", None)
     with ground.begun(spec_of(name="other"), offer) as entry:
         ground.apply(entry, spec_of(name="other"), offer)
     google.books.quotas["CpuAllocPerProjectRegion"] = 10**9
-    findings = [one for one in ground.provider().preflight(spec_of()) if one.check == "quota"]
+    findings = [one for one in ground.provider().check_offer(spec_of(), offer) if one.check == "quota"]
     assert {one.level for one in findings} == {Level.FAIL, Level.OK}
     assert any("64 of 40 GiB of memory" in one.message and "1 other" in one.message for one in findings)
     google.fail(Fault("cloudquotas.*", refusal=RefusedError(404, "not found")))
-    findings = [one for one in ground.provider().preflight(spec_of()) if one.check == "quota"]
+    findings = [one for one in ground.provider().check_offer(spec_of(), offer) if one.check == "quota"]
     assert {one.level for one in findings} == {Level.WARN, Level.OK}
     assert all("could not be read" in one.message for one in findings)
 

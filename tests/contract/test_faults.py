@@ -9,10 +9,11 @@ import pytest
 from tests.contract.steps import begin, bring_up, offer_of
 from tests.contract.worlds import UNDOCUMENTED, Fault, World, until
 
+from plexctl.contract import Bounded
 from plexctl.errors import PreflightError, UnhealthyError
 from plexctl.identity import new_id
 from plexctl.journal import Journal, open_journal
-from plexctl.model import Level, Ref
+from plexctl.model import Finding, Level, Ref
 from plexctl.states import State
 
 IN_WORDS = (State.FAILED, State.UNKNOWN)
@@ -51,13 +52,19 @@ def test_every_native_state_is_one_of_ours(world: World, journal: Journal) -> No
         assert status.detail or status.state not in IN_WORDS, name
 
 
+def refuse_failed(findings: list[Finding]) -> None:
+    """Raise what the core raises for the first that refuses a deploy."""
+    for finding in findings:
+        if finding.level is Level.FAIL:
+            raise PreflightError(finding.message, hint=finding.fix)
+
+
 def deploy(world: World, journal: Journal, fault: Fault) -> None:
     """Do what the core does: check, record, apply, and look whether it came to life. Raises what it ends in."""
     provider, spec = world.provider(), fault.spec or world.spec("voice")
-    for finding in provider.preflight(spec):
-        if finding.level is Level.FAIL:
-            raise PreflightError(finding.message, hint=finding.fix)
+    refuse_failed(provider.preflight(spec))
     offer = fault.offer or offer_of(provider)
+    refuse_failed(provider.check_offer(spec, offer) if isinstance(provider, Bounded) else [])
     entry = journal.begin(Ref(provider.name, spec.name, new_id()), spec, offer)
     provider.apply(provider.plan(spec, offer), entry)
     until(lambda: world.provider().status(entry.ref).state is not State.CREATING, "the end of its creation")

@@ -69,7 +69,7 @@ def test_an_interrupted_start_leaves_it_stopped(machine: Machine) -> None:
     process.send_signal(signal.SIGTERM)
     done = machine.finish(process)
     assert done.code == 130
-    assert "voice is stopped" in done.error["message"]
+    assert "it is stopped" in done.error["message"]
     assert machine.states() == {"voice": "stopped"}
     machine.ends_clean()
 

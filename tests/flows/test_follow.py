@@ -16,6 +16,7 @@ from plexctl.errors import (
     ProviderError,
     UnhealthyError,
 )
+from plexctl.model import Usage
 from plexctl.spec import Limits, Spec
 from plexctl.states import State
 
@@ -46,6 +47,16 @@ def test_the_start_limit_ends_it(world: World) -> None:
     assert caught.value.message == "voice was not ready within 90 s; removed, and kept: volume shared-weights"
     assert caught.value.data == {"log": ["a line of its log"]}
     assert 90 <= world.clock.passed_s < 91
+    assert (world.sky.apps, world.session.records()) == ({}, [])
+
+
+def test_a_start_of_which_nothing_came_up_had_no_machine(world: World) -> None:
+    """A provider that scales by itself waits for a GPU in silence: at the start's limit that is exit 7, and removed."""
+    world.sky.health = lambda: None
+    world.sky.usage = Usage(0, None, "counted")
+    limited = Spec(name="voice", provider="sky", engine="echo", limits=Limits(start_timeout_s=90))
+    with pytest.raises(NoCapacityError, match="nothing of voice came up within 90 s"):
+        world.deploy(limited)
     assert (world.sky.apps, world.session.records()) == ({}, [])
 
 

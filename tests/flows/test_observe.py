@@ -53,6 +53,26 @@ def test_a_cost_that_nobody_tells_is_a_bound_and_says_so(world: World) -> None:
     assert found["cost_basis"] == "at most: price x age, as if all 3 replicas had been up all the time"
 
 
+def test_billed_seconds_are_a_cost_by_the_offers_price(world: World, spec: Spec) -> None:
+    """Where the provider tells seconds and no sum; said to be an estimate, and on what ground."""
+    world.deploy(spec)
+    world.sky.usage = Usage(0, None, "billed seconds by sky's meter", billed_s=1800)
+    world.clock.passed_s += 7200
+    found = shown(world)
+    assert found["cost_estimate"] == pytest.approx(0.015)
+    words = "estimated: 1800 billed seconds x 0.03 USD per hour of sky's own price list; billed seconds by sky's meter"
+    assert found["cost_basis"] == words
+
+
+def test_what_was_up_minutes_ago_is_asked(world: World, spec: Spec) -> None:
+    """Nobody counted yet, but nothing is started by asking: the gateway's word is told, the count is not."""
+    world.deploy(spec)
+    world.sky.usage = Usage(None, None, "metrics lag; it came up 40 s ago", was_up=True)
+    found = shown(world)
+    assert (found["state"], found["replicas"]) == (State.READY, None)
+    assert found["bills_now"]["words"] == "not known: metrics lag; it came up 40 s ago"
+
+
 @pytest.mark.parametrize("reason", ["told", "raised"])
 def test_usage_that_nobody_knows_is_unknown_and_not_woken(world: World, spec: Spec, reason: str) -> None:
     """With the reason; never a failure of status."""

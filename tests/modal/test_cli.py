@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,10 @@ def surroundings(cloud: Modal) -> Iterator[dict[str, str]]:
             "PLEXCTL_TOKEN": TOKEN,
             "HF_TOKEN": HUB_TOKEN,
         }
+
+
+ECHO = ("deploy", "--provider", "modal", "--engine", "echo", "--yes", "--json")
+OTHERS = {"google.auth", "google.cloud", "runpod", "vastai", "vastai_sdk", "paramiko", "ovh", "docker", "torch"}
 
 
 def commit_something(plexctl: Plexctl) -> None:
@@ -71,6 +77,41 @@ def test_from_nothing_to_talking_and_back(plexctl: Plexctl, cloud: Modal, surrou
     assert not [secret for secret in cloud.secrets.values() if secret.name]
     assert [volume.name for volume in cloud.volumes.values()] == ["plexctl-weights"]
     _nothing_of_the_users_was_sent(cloud)
+
+
+def test_a_deploy_imports_no_other_providers_client(
+    plexctl: Plexctl, cloud: Modal, surroundings: dict[str, str]
+) -> None:
+    """By what Python itself tells of its imports."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "plexctl", *ECHO, "--no-probe"],
+        env=plexctl.environment(surroundings),
+        cwd=plexctl.work,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert "modal" in loaded
+    assert not {name for name in loaded for other in OTHERS if f"{name}.".startswith(f"{other}.")}
+    assert len([app for app in cloud.apps.values() if app.is_alive]) == 1
+
+
+def test_nobody_is_exit_4(plexctl: Plexctl, cloud: Modal, surroundings: dict[str, str]) -> None:
+    """With the variables that say who we are, and nothing made."""
+    env = {name: value for name, value in surroundings.items() if not name.startswith("MODAL_TOKEN")}
+    refused = plexctl(*ECHO, env=env)
+    assert refused.rc == 4
+    assert refused.document["error"]["hint"] == "set MODAL_TOKEN_ID and MODAL_TOKEN_SECRET"
+    assert cloud.changed == []
+
+
+def test_a_missing_extra_is_exit_12(plexctl: Plexctl, surroundings: dict[str, str], tmp_path: Path) -> None:
+    """With the command that installs it."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['modal'] = None\n", encoding="utf-8")
+    refused = plexctl(*ECHO, env={**surroundings, "PYTHONPATH": f"{tmp_path}"})
+    assert refused.rc == 12
+    assert refused.document["error"]["hint"] == "pip install 'plexctl[modal]'"
 
 
 def _nothing_of_the_users_was_sent(cloud: Modal) -> None:

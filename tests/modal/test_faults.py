@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import signal
+import threading
 from pathlib import Path
 
 import modal.exception
@@ -10,6 +12,7 @@ import pytest
 from grpclib.const import Status as Code
 from grpclib.exceptions import GRPCError, StreamTerminatedError
 from tests.clouds.modal import Fault, unavailable
+from tests.contract.worlds import until
 from tests.modal.ground import Ground, spec_of
 
 from plexctl.contract import Context
@@ -140,6 +143,25 @@ def test_a_lost_answer_is_looked_up(ground: Ground, method: str, times: int) -> 
     assert all(one.id for one in entry.ref.resources)
     ground.provider().destroy(entry.ref)
     assert ground.left() == []
+
+
+@pytest.mark.parametrize("method", ["AppPublish", "FunctionCreate", "ImageJoinStreaming", "FunctionGetOutputs"])
+def test_an_interrupt_leaves_what_a_destroy_removes(ground: Ground, method: str) -> None:
+    """Ctrl-C while the app is half made, built or its weights fetched: a destroy ends with nothing."""
+    ground.cloud.fail(Fault(method, delay_s=30.0))
+    entry = ground.begin(spec_of())
+    interrupting = threading.Thread(target=_interrupt_at, args=(ground, method))
+    interrupting.start()
+    with pytest.raises(KeyboardInterrupt):
+        ground.deploy(spec_of(), entry)
+    interrupting.join()
+    ground.provider().destroy(entry.ref, everything=True)
+    assert ground.left() == []
+
+
+def _interrupt_at(ground: Ground, method: str) -> None:
+    until(lambda: bool(ground.cloud.calls_of(method)), method)
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def test_slow_answers_are_waited_for(ground: Ground) -> None:

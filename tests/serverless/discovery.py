@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 _SPECS = Path(__file__).with_name("specs")
-_COMMON_QUERY = {"uploadType"}
+_COMMON_QUERY = {"uploadType", "$alt"}
+_NUMBERED = "enum-encoding=int"
+"""In `$alt`: enumerations are sent by their numbers, as Google's own clients do."""
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _TYPES: dict[str, tuple[type, ...]] = {"integer": (int,), "boolean": (bool,), "number": (int, float)}
 _FORMATS = {
@@ -43,6 +45,8 @@ class Judged:
     params: Mapping[str, str]
     """What the path names."""
     complaints: tuple[str, ...]
+    body: Any = None
+    """What was sent, with enumerations by name."""
 
 
 def judge(verb: str, path: str, query: Mapping[str, Any], body: Any, *, is_upload: bool = False) -> Judged | None:
@@ -57,11 +61,27 @@ def judge(verb: str, path: str, query: Mapping[str, Any], body: Any, *, is_uploa
             unknown = set(query) - set(method["query"]) - _COMMON_QUERY
             words = [f"query: unknown {key}" for key in sorted(unknown)]
             if "request" in method and not is_upload:
+                if _NUMBERED in str(query.get("$alt", "")):
+                    body = with_named_enums(body, {"$ref": method["request"]}, spec["schemas"])
                 words += complaints(body, {"$ref": method["request"]}, spec["schemas"])
             elif body is not None and not is_upload:
                 words.append("no body is known")
-            return Judged(method_id, spec["host"], found.groupdict(), tuple(words))
+            return Judged(method_id, spec["host"], found.groupdict(), tuple(words), body)
     return None
+
+
+def with_named_enums(value: Any, schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
+    """Return a value with enumerations by name: the descriptions list them in the order of their numbers."""
+    if "$ref" in schema:
+        return with_named_enums(value, schemas.get(schema["$ref"], {}), schemas)
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+        return {key: with_named_enums(item, known.get(key, others), schemas) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_named_enums(item, schema.get("items", {}), schemas) for item in value]
+    names = schema.get("enum", ())
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return names[value] if is_number and 0 <= value < len(names) else value
 
 
 @cache

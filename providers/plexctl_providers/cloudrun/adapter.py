@@ -12,11 +12,12 @@ from plexctl.model import Deployment, Finding, Level, LogLine, Need, Offer, Plan
 from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers.cloudrun import requests
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import LOGIN, is_lost
-from plexctl_providers.cloudrun.offers import offers_for
+from plexctl_providers.cloudrun.offers import OFFERS
 from plexctl_providers.cloudrun.place import Place
-from plexctl_providers.cloudrun.policies import Guarded, is_allowed
+from plexctl_providers.cloudrun.policies import RUN, Guarded, is_allowed
 from plexctl_providers.cloudrun.service import LONGEST_SESSION_S
 from plexctl_providers.cloudrun.states import status_of
 from plexctl_providers.cloudrun.surroundings import EVERYONE, INVOKER_ROLE
@@ -42,10 +43,16 @@ class CloudRunProvider:
         self._google = Google(context)
 
     def preflight(self, spec: Spec) -> list[Finding]:
-        """Check credentials, project, rights and quota; what the spec alone tells is `requests.check`'s."""
+        """Check credentials, project and rights; what the spec alone tells is `requests.check`'s."""
         from plexctl_providers.cloudrun.preflight import preflight
 
-        return preflight(self._google, spec, offers_for(spec)[0])
+        return preflight(self._google, spec)
+
+    def check_offer(self, spec: Spec, offer: Offer) -> list[Finding]:
+        """Hold what all services of the offer's region may grow to, with ours, against its quotas."""
+        from plexctl_providers.cloudrun.quotas import check_quota
+
+        return check_quota(self._google, spec, offer)
 
     def check_credentials(self) -> Finding:
         """Say who we are and in which project, by one call that only reads."""
@@ -60,14 +67,14 @@ class CloudRunProvider:
 
     def offers(self, need: Need) -> list[Offer]:
         """Offer each GPU in each region that has it, and no GPU where none is asked for; prices are the catalog's."""
-        return [offer for offer in offers_for(None) if _meets(offer, need)]
+        return [offer for offer in OFFERS if _meets(offer, need)]
 
     def status(self, ref: Ref) -> Status:
         """Say what Cloud Run says. Raises the error that a failed start means: quota, capacity, permission, image."""
         place = self._place(ref)
         if place is None:
             return status_of(None)
-        service = self._google.get("run", f"/v2/{place.service(ref.label)}")
+        service = self._google.services.get(place.service(ref.label))
         status = status_of(service)
         if service is None or status.state is not State.LOADING or self._lets_everyone_in(service):
             return status
@@ -135,7 +142,7 @@ class CloudRunProvider:
             return is_lost(error)
 
     def _lets_everyone_in(self, service: Json) -> bool:
-        thing = Guarded("run", f"/v2/{service['name']}")
+        thing = Guarded(RUN, service["name"])
         is_open = bool(service.get("invokerIamDisabled"))
         return is_open or is_allowed(self._google, thing, INVOKER_ROLE, EVERYONE)
 

@@ -17,12 +17,13 @@ from plexctl.secret import Secret
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, fill, names_in
 from plexctl_providers.cloudrun import image_build, surroundings
 from plexctl_providers.cloudrun.accelerators import region_of
+from plexctl_providers.cloudrun.answers import Json
 from plexctl_providers.cloudrun.buckets import ensure_bucket
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.making import Record
 from plexctl_providers.cloudrun.names import CONTEXT, DIGEST, PROJECT, PROJECT_NUMBER
 from plexctl_providers.cloudrun.place import IMAGES, Place, recorded_place
-from plexctl_providers.cloudrun.policies import Guarded, allow, deny, is_allowed
+from plexctl_providers.cloudrun.policies import RUN, Guarded, allow, deny, is_allowed
 from plexctl_providers.cloudrun.projects import enable, project_number
 from plexctl_providers.cloudrun.removal import leave_other_regions
 from plexctl_providers.cloudrun.requests import SERVICE
@@ -162,7 +163,7 @@ class _Applying:
         allow(self.google, self._callers(), *_binding(self._call(resource)))
 
     def _callers(self) -> Guarded:
-        return Guarded("run", f"/v2/{self.place.service(self.journal.ref.label)}")
+        return Guarded(RUN, self.place.service(self.journal.ref.label))
 
     def _digest(self) -> str | None:
         return image_build.digest(

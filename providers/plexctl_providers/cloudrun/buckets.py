@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from plexctl.errors import ConflictError, PlexError
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import is_absent
 from plexctl_providers.cloudrun.making import ensure
 from plexctl_providers.cloudrun.place import is_ours

@@ -1,19 +1,15 @@
-"""Google's REST APIs over one signed session: the only I/O of this adapter.
-
-google-cloud-run's own client is not used: it leaves out what is false or 0 and sends enumerations as numbers, so that
-what goes out is not what the plan says, and it does not wait as Retry-After asks (0.16.2, read and tried).
-"""
+"""Google's REST APIs over one signed session, and beside it Google's own client for Cloud Run: the only I/O here."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from plexctl.contract import Context
-from plexctl.errors import CredentialsError, ExtraMissingError, PlexError, ProviderError
+from plexctl.errors import ExtraMissingError, PlexError, ProviderError
+from plexctl_providers.cloudrun.answers import Json, finished, json_in, no_answers
 from plexctl_providers.cloudrun.credentials import (
     Identity,
     emulator_url,
@@ -21,13 +17,13 @@ from plexctl_providers.cloudrun.credentials import (
     identity,
     require_project,
 )
-from plexctl_providers.cloudrun.errors import LOGIN, NO_ANSWER, error_of, is_absent, is_disabled
+from plexctl_providers.cloudrun.errors import error_of, is_absent, is_disabled
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from plexctl_providers.cloudrun.run_client import Services
+
 _TIMES_S = (10, 60)
 """For a connection, and between bytes of an answer."""
-_FIRST_POLL_S, _LAST_POLL_S, _BACKOFF = 0.05, 2.0, 1.5
-_OPERATION_S = 300.0
 _READS = frozenset({"GET"})
 _IDEMPOTENT = frozenset({"GET", "PUT", "PATCH", "DELETE"})
 """A PATCH here names its whole new value, so that twice is once. A POST makes something: whoever sends it looks."""
@@ -47,6 +43,7 @@ class Google:
         self._lock = threading.Lock()
         self._session: Any = None
         self._identity: Identity | None = None
+        self._services: Services | None = None
         self.changes = 0
         """Calls so far that were to change something."""
 
@@ -63,6 +60,17 @@ class Google:
         """Return who we are. Raises CredentialsError."""
         self._open()
         return cast("Identity", self._identity)
+
+    @property
+    def services(self) -> Services:
+        """Cloud Run's services. Raises CredentialsError, and ExtraMissingError where the client is not installed."""
+        credentials = self.identity().credentials
+        with self._lock, _extra():
+            if self._services is None:
+                from plexctl_providers.cloudrun.run_client import Services
+
+                self._services = Services(credentials, emulator_url(self._context.environment), self._note_change)
+            return self._services
 
     def call(
         self, api: str, method: str, path: str, json: object = None, query: Mapping[str, object] | None = None
@@ -99,15 +107,7 @@ class Google:
 
     def finish(self, api: str, version: str, operation: Json, action: str) -> Json:
         """Wait for a long-running operation and return its response. Raises its error, or ProviderError when late."""
-        for _ in polls(_OPERATION_S):
-            if operation.get("done", "name" not in operation):
-                break
-            operation = self.call(api, "GET", f"/{version}/{operation['name']}")
-        else:
-            raise ProviderError(f"cannot {action}: Google still works on it after {_OPERATION_S:g} s")
-        if "error" in operation:
-            raise error_of(action, _http_code(operation["error"]), operation)
-        return cast("Json", operation.get("response", {}))
+        return finished(operation, lambda name: self.call(api, "GET", f"/{version}/{name}"), action)
 
     def _send(
         self, api: str, method: str, path: str, query: Mapping[str, object] | None, more: Mapping[str, object]
@@ -116,11 +116,11 @@ class Google:
         base = emulator_url(self._context.environment) or f"https://{api}.googleapis.com"
         action = f"{_VERBS[method]} {path.partition('/v')[2][2:] or path}"
         if method not in _READS and not path.endswith(_READING_POSTS):
-            self.changes += 1
+            self._note_change()
         with no_answers(action):
             answer = self._session.request(method, base + path, params=query, timeout=_TIMES_S, **more)
             text = answer.content
-        body = _json(text)
+        body = json_in(text)
         if answer.status_code >= 400:  # noqa: PLR2004 - HTTP's own
             raise error_of(action, answer.status_code, body)
         if not isinstance(body, dict):
@@ -133,12 +133,22 @@ class Google:
             if self._session is not None:
                 return
             emulator = emulator_url(self._context.environment)
-            try:
+            with _extra():
                 self._identity = identity(self._context.environment)
                 self._session = _session(self._identity.credentials, emulator)
-            except ModuleNotFoundError as error:
-                words = f"provider cloudrun needs the package {error.name}, which is not installed"
-                raise ExtraMissingError(words, hint="pip install 'plexctl[cloudrun]'") from error
+
+    def _note_change(self) -> None:
+        self.changes += 1
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Raise ExtraMissingError where a package of Google's is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        words = f"provider cloudrun needs the package {error.name}, which is not installed"
+        raise ExtraMissingError(words, hint="pip install 'plexctl[cloudrun]'") from error
 
 
 def _session(credentials: Any, emulator: str | None) -> Any:
@@ -176,47 +186,4 @@ def _patience(methods: frozenset[str]) -> Any:
     )
 
 
-@contextmanager
-def no_answers(action: str) -> Iterator[None]:
-    """Raise plexctl's error where there was no answer at all, or no token to ask with."""
-    from google.auth import exceptions as auth
-    from requests import exceptions as http
-
-    try:
-        yield
-    except auth.TransportError as error:
-        words = f"cannot {action}: no answer from Google's sign-in"
-        raise ProviderError(words, hint="see your network", data={"http": NO_ANSWER}) from error
-    except auth.GoogleAuthError as error:
-        raise CredentialsError(f"cannot {action}: {error.args[0]}", hint=LOGIN) from error
-    except http.RequestException as error:
-        words = f"cannot {action}: the connection failed ({type(error).__name__})"
-        hint = "see your network, and https://status.cloud.google.com"
-        raise ProviderError(words, hint=hint, data={"http": NO_ANSWER}) from error
-
-
-def polls(limit_s: float) -> Iterator[float]:
-    """Yield, at once and then ever more slowly, until the time is over; each time the seconds since the first."""
-    begun, delay_s = time.monotonic(), _FIRST_POLL_S
-    while (gone_s := time.monotonic() - begun) < limit_s:
-        yield gone_s
-        time.sleep(delay_s)
-        delay_s = min(delay_s * _BACKOFF, _LAST_POLL_S)
-
-
 _VERBS = {"GET": "read", "POST": "make", "PUT": "write", "PATCH": "change", "DELETE": "delete"}
-_CODES = {3: 400, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 13: 500, 14: 503, 16: 401}
-"""google.rpc.Code to HTTP, as google/rpc/code.proto says it."""
-
-
-def _http_code(error: Json) -> int:
-    return _CODES.get(int(error.get("code", 0)), 400)
-
-
-def _json(text: bytes) -> object:
-    import json
-
-    try:
-        return json.loads(text) if text else {}
-    except ValueError:
-        return None

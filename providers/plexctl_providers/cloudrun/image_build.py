@@ -12,7 +12,8 @@ from plexctl.images import context_files
 from plexctl.images.archive import tar_of
 from plexctl.images.profiles import PROFILES
 from plexctl.spec import Image, Spec, Templates
-from plexctl_providers.cloudrun.client import Google, Json, polls
+from plexctl_providers.cloudrun.answers import Json, polls
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.context import context_tag
 from plexctl_providers.cloudrun.logs import build_lines
 from plexctl_providers.cloudrun.making import ensure

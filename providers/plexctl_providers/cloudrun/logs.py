@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 from plexctl.errors import PlexError
 from plexctl.model import LogLine
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import is_absent, is_disabled, is_limited, is_lost
 from plexctl_providers.cloudrun.place import Place
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from plexctl.model import Offer
-from plexctl.spec import Spec
-from plexctl_providers._common.settings import ECHO
 from plexctl_providers.cloudrun.accelerators import ACCELERATORS, ANY_REGION
 
 _SOURCE = "docs.cloud.google.com/run/docs/configuring/services/gpu, by a mirror; it has no prices"
@@ -12,13 +10,15 @@ _AS_OF = "2026-11-20"
 _NAMES = {"nvidia-l4": "L4", "nvidia-rtx-pro-6000": "RTX PRO 6000"}
 
 
-def offers_for(spec: Spec | None) -> list[Offer]:
-    """Return all offers; for a spec of the echo engine, those without a GPU first."""
+def _every() -> tuple[Offer, ...]:
     with_gpu = [
         Offer("cloudrun", _NAMES[gpu.name], 1, region, None, _SOURCE, _AS_OF)
         for gpu in ACCELERATORS.values()
         for region in gpu.regions
     ]
-    regions = sorted({ANY_REGION, *(one.region for one in with_gpu if one.region)})
-    without = [Offer("cloudrun", None, 0, region, None, _SOURCE, _AS_OF) for region in regions]
-    return [*without, *with_gpu] if spec is not None and spec.engine == ECHO else [*with_gpu, *without]
+    # The first is taken where none is asked for, as by a plan that asks nobody.
+    regions = dict.fromkeys([ANY_REGION, *sorted(one.region for one in with_gpu if one.region)])
+    return (*with_gpu, *(Offer("cloudrun", None, 0, region, None, _SOURCE, _AS_OF) for region in regions))
+
+
+OFFERS = _every()

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from plexctl.errors import ConflictError, PlexError, ProviderError
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import is_lost, is_taken
 
+RUN = "run"
 _TRIES = 6
 _WITH_CONDITIONS = 3
 """The version in which a policy shows its conditions; in an older one they would be lost when it is written."""
@@ -19,13 +21,15 @@ _WITH_CONDITIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A thing with a policy: its API, and its path."""
+    """A thing with a policy: its API, and its path; of Cloud Run its full name."""
 
     api: str
     path: str
 
     def read(self, google: Google) -> Json | None:
         """Return the policy; None when the thing is not there."""
+        if self.api == RUN:
+            return google.services.policy(self.path)
         if self.api == "storage":
             return google.get(self.api, f"{self.path}/iam", {"optionsRequestedPolicyVersion": _WITH_CONDITIONS})
         query = {"options.requestedPolicyVersion": _WITH_CONDITIONS}
@@ -33,7 +37,9 @@ class Guarded:
 
     def write(self, google: Google, policy: Json) -> None:
         """Write the policy with the etag that it was read with."""
-        if self.api == "storage":
+        if self.api == RUN:
+            google.services.set_policy(self.path, policy)
+        elif self.api == "storage":
             google.call(self.api, "PUT", f"{self.path}/iam", policy)
         else:
             google.call(self.api, "POST", f"{self.path}:setIamPolicy", {"policy": policy})

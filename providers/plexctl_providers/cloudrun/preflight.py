@@ -1,26 +1,13 @@
-"""What can be asked of Google before anything costs: who we are, the project, our rights, what is left of its quotas.
-
-Quotas come from the Cloud Quotas API (names from memory, no account was used); where it does not answer, those of new
-projects are taken and said to be.
-"""
+"""What can be asked of Google before a region is chosen: who we are, the project, our rights."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-
 from plexctl.errors import PlexError
-from plexctl.model import Finding, Level, Offer
-from plexctl.side_by_side import ask_all
+from plexctl.model import Finding, Level
 from plexctl.spec import Spec
-from plexctl_providers.cloudrun.accelerators import cpu_and_memory_gib, region_of
-from plexctl_providers.cloudrun.client import Google, Json
-from plexctl_providers.cloudrun.place import NAME_LABEL, Place
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.projects import project_number
-from plexctl_providers.cloudrun.search import services_in
 
-_DEADLINE_S = 30.0
-_GIB = 2**30
 _RIGHTS = (
     "run.services.create",
     "run.services.setIamPolicy",
@@ -31,29 +18,17 @@ _RIGHTS = (
 )
 """What no deployment can do without."""
 _BUILDS = ("artifactregistry.repositories.create", "cloudbuild.builds.create")
-_MEMORY, _CPU = "MemAllocPerProjectRegion", "CpuAllocPerProjectRegion"
-_NEW_PROJECTS = {_MEMORY: 40 * _GIB, _CPU: 20_000}
-"""Bytes, and thousandths of a CPU (googlecodelabs/feedback #1856, #2311)."""
-_SIZE = re.compile(r"([0-9.]+)(m|Gi|Mi|G|M|)")
-_FACTORS = {"m": 1e-3, "Gi": _GIB, "Mi": 2**20, "G": 1e9, "M": 1e6, "": 1}
 
 
-def preflight(google: Google, spec: Spec, offer: Offer) -> list[Finding]:
+def preflight(google: Google, spec: Spec) -> list[Finding]:
     """Return what Google says of a spec before it costs. Raises CredentialsError and ConfigurationError."""
     project = google.project(spec.cloudrun.project)
-    project_number(google, project)
-    asked: dict[str, Callable[[], list[Finding]]] = {
-        "rights": lambda: _check_rights(google, project, spec),
-        "quota": lambda: _check_quota(google, Place(project, region_of(offer)), spec, offer),
-    }
-    found = [Finding("account", Level.OK, f"project {project}, in {region_of(offer)}")]
-    for name, answer in ask_all(asked, _DEADLINE_S).items():
-        if isinstance(answer, Exception):
-            words = answer.message if isinstance(answer, PlexError) else f"{answer}"
-            found.append(Finding(name, Level.WARN, f"not checked: {words}"))
-        else:
-            found += answer
-    return found
+    number = project_number(google, project)
+    account = Finding("account", Level.OK, f"project {project} ({number})")
+    try:
+        return [account, *_check_rights(google, project, spec)]
+    except PlexError as error:
+        return [account, Finding("rights", Level.WARN, f"not checked: {error.message}")]
 
 
 def _check_rights(google: Google, project: str, spec: Spec) -> list[Finding]:
@@ -65,59 +40,3 @@ def _check_rights(google: Google, project: str, spec: Spec) -> list[Finding]:
         return [Finding("rights", Level.OK, "the account may make all that is needed")]
     fix = "ask the project's owner for roles with them, such as roles/run.admin and roles/secretmanager.admin"
     return [Finding("rights", Level.FAIL, f"the account lacks {', '.join(lacking)} in {project}", fix)]
-
-
-def _check_quota(google: Google, place: Place, spec: Spec, offer: Offer) -> list[Finding]:
-    """Hold the largest that all services of the region may grow to, with ours, against the region's quotas."""
-    cpu, memory_gib = cpu_and_memory_gib(spec, offer)
-    most = spec.cloudrun.max_instances
-    used = {_MEMORY: float(memory_gib * _GIB * most), _CPU: float(cpu * 1000 * most)}
-    others = [one for one in services_in(google, place.project, place.region) if not _is_ours(one, spec)]
-    for service in others:
-        used[_MEMORY] += _largest(service, "memory")
-        used[_CPU] += _largest(service, "cpu") * 1000
-    quotas = _quotas(google, place)
-    return [_judged(kind, used[kind], quotas.get(kind), len(others), place.region) for kind in used]
-
-
-def _judged(kind: str, used: float, quota: float | None, others: int, region: str) -> Finding:
-    unit, factor = ("GiB of memory", _GIB) if kind == _MEMORY else ("CPU", 1000)
-    limit = _NEW_PROJECTS[kind] if quota is None else quota
-    source = "that new projects have; this project's own could not be read" if quota is None else "of quota"
-    words = f"{used / factor:g} of {limit / factor:g} {unit} in {region} with {others} other service(s), {source}"
-    if used <= limit:
-        return Finding("quota", Level.OK, words)
-    fix = f"lower cloudrun.max_instances, take another --region, or ask for {kind}"
-    return Finding("quota", Level.WARN if quota is None else Level.FAIL, words, fix)
-
-
-def _quotas(google: Google, place: Place) -> dict[str, float]:
-    """Return the quotas that Google tells, in bytes and thousandths of a CPU; none when it does not."""
-    path = f"/v1/projects/{place.project}/locations/global/services/run.googleapis.com/quotaInfos"
-    found: dict[str, float] = {}
-    try:
-        for info in google.items("cloudquotas", path, "quotaInfos"):
-            for one in info.get("dimensionsInfos", ()):
-                region = one.get("dimensions", {}).get("region")
-                if info.get("quotaId") in _NEW_PROJECTS and (region or place.region) == place.region:
-                    found[str(info["quotaId"])] = float(one["details"]["value"])
-    except (PlexError, KeyError, TypeError, ValueError):
-        return {}
-    return found
-
-
-def _largest(service: Json, what: str) -> float:
-    """Return what a service's instances ask for when as many as may be are up."""
-    template = service.get("template", {})
-    most = int(template.get("scaling", {}).get("maxInstanceCount", 1))
-    limits = [one.get("resources", {}).get("limits", {}).get(what, "0") for one in template.get("containers", ())]
-    return most * sum(_amount(str(limit)) for limit in limits)
-
-
-def _amount(text: str) -> float:
-    found = _SIZE.fullmatch(text)
-    return float(found[1]) * _FACTORS[found[2]] if found else 0.0
-
-
-def _is_ours(service: Json, spec: Spec) -> bool:
-    return bool(service.get("labels", {}).get(NAME_LABEL) == spec.name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from plexctl.errors import ConfigurationError, PlexError, ProviderError
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import is_absent, is_disabled, is_forbidden
 
 _ON = "ENABLED"

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from plexctl.errors import PlexError, ProviderError
 from plexctl.model import Kept, Ref, Removal, Resource
 from plexctl_providers.cloudrun import surroundings
+from plexctl_providers.cloudrun.answers import polls
 from plexctl_providers.cloudrun.buckets import bucket_path, remove_bucket
-from plexctl_providers.cloudrun.client import Google, polls
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import is_absent, is_disabled
 from plexctl_providers.cloudrun.image_build import cancel_builds
 from plexctl_providers.cloudrun.place import IMAGES, REGION_KEY, Place, is_ours
@@ -114,24 +115,30 @@ def _remove(google: Google, one: Resource, ref: Ref) -> bool:
         removed = remove_bucket(google, one.name, ref.id)
         _until_gone(one, lambda: google.get("storage", bucket_path(one.name)) is not None)
         return removed
-    api, version = _APIS[one.kind]
-    path = f"/{version}/{one.id}"
     try:
-        operation = google.call(api, "DELETE", path)
-        google.finish(api, version, operation, f"delete {one.name}")
+        _delete(google, one)
     except PlexError as error:
         if not is_absent(error):
             raise
-    _until_gone(one, lambda: google.get(api, path) is not None)
+    _until_gone(one, lambda: _is_there(google, one))
     return True
 
 
-_APIS = {
-    SERVICE: ("run", "v2"),
-    IMAGES: (_REGISTRY, "v1"),
-    surroundings.REPOSITORY: (_REGISTRY, "v1"),
-    surroundings.SECRET: ("secretmanager", "v1"),
-}
+def _delete(google: Google, one: Resource) -> None:
+    if one.kind == SERVICE:
+        google.services.delete(f"{one.id}")
+        return
+    operation = google.call(_APIS[one.kind], "DELETE", f"/v1/{one.id}")
+    google.finish(_APIS[one.kind], "v1", operation, f"delete {one.name}")
+
+
+def _is_there(google: Google, one: Resource) -> bool:
+    if one.kind == SERVICE:
+        return google.services.get(f"{one.id}") is not None
+    return google.get(_APIS[one.kind], f"/v1/{one.id}") is not None
+
+
+_APIS = {IMAGES: _REGISTRY, surroundings.REPOSITORY: _REGISTRY, surroundings.SECRET: "secretmanager"}
 
 
 def _until_gone(one: Resource, is_there: Callable[[], bool]) -> None:

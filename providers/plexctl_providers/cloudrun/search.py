@@ -13,8 +13,9 @@ from plexctl.errors import PlexError
 from plexctl.model import LABEL_PREFIX, MANAGED_BY, Ref, Resource
 from plexctl.side_by_side import ask_all
 from plexctl_providers.cloudrun import surroundings
+from plexctl_providers.cloudrun.answers import Json
 from plexctl_providers.cloudrun.buckets import full_name
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.place import (
     IMAGES,
     REGION_LABEL,
@@ -71,7 +72,7 @@ def inventory(google: Google, place: Place, owner: tuple[str, str]) -> tuple[Res
     images = [f"{one}/packages/{ref.label}" for one, has_image in kept_in.items() if has_image]
     made += [named(IMAGES, ref.label, one, place) for one in images]
     made += _bucket(google, place, ref, surroundings.WEIGHTS_BUCKET)
-    service = google.get("run", f"/v2/{place.service(ref.label)}")
+    service = google.services.get(place.service(ref.label))
     if service is not None and is_ours(service, ref.id):
         made.append(named(SERVICE, ref.label, place.service(ref.label), place))
     return tuple(made)
@@ -94,7 +95,7 @@ def repositories(google: Google, place: Place, label: str) -> dict[str, bool]:
 
 def services_in(google: Google, project: str, region: str) -> list[Json]:
     """Return all services of a region, others' too."""
-    return list(google.items("run", f"/v2/{Place(project, region).location}/services", "services"))
+    return list(google.services.every(Place(project, region).location))
 
 
 def _services(google: Google, project: str, regions: Iterable[str]) -> Mapping[str, list[Json]]:

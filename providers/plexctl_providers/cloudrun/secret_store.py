@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from plexctl.errors import PlexError
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import is_forbidden
 from plexctl_providers.cloudrun.making import ensure
 from plexctl_providers.cloudrun.place import Place

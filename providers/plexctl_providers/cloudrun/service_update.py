@@ -16,14 +16,16 @@ from urllib.parse import urlsplit
 from plexctl.errors import ConflictError, PlexError, ProviderError
 from plexctl.model import Endpoint, Ref
 from plexctl_providers._common.placeholders import EXPIRES_AT, fill
-from plexctl_providers.cloudrun.client import Google, Json, polls
+from plexctl_providers.cloudrun.answers import Json, polls
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import is_lost, is_taken
 from plexctl_providers.cloudrun.making import ensure
 from plexctl_providers.cloudrun.place import Place, is_ours
 
-RUN = "run"
 MARK = "plexctl-template"
 """The annotation with the mark. Google keeps annotations that are not its own (discovery document of v2)."""
+AGAIN = "plexctl-again"
+"""The template's annotation that tells a revision from the failed one before, made of the same."""
 FAILED = "CONDITION_FAILED"
 _UNOBSERVED = "INGRESS_TRAFFIC_UNSPECIFIED"
 """What a service says of its ingress while no revision is active (discovery document of v2)."""
@@ -55,7 +57,7 @@ def bring_up(google: Google, place: Place, ref: Ref, wanted: Json, mark: str) ->
     """Create the service, or change in it what differs; return its full name. What is as planned is left alone."""
     name, marked = place.service(ref.label), wanted | {"annotations": {MARK: mark}}
     for _ in range(_TRIES):
-        found = google.get(RUN, f"/v2/{name}")
+        found = google.services.get(name)
         if found is None:
             _create(google, place, ref, marked)
             return name
@@ -73,10 +75,9 @@ def bring_up(google: Google, place: Place, ref: Ref, wanted: Json, mark: str) ->
 
 
 def _create(google: Google, place: Place, ref: Ref, service: Json) -> None:
-    query = {"serviceId": ref.label}
     ensure(
-        lambda: google.get(RUN, f"/v2/{place.service(ref.label)}"),
-        lambda: google.call(RUN, "POST", f"/v2/{place.location}/services", service, query),
+        lambda: google.services.get(place.service(ref.label)),
+        lambda: google.services.create(place.location, ref.label, service),
     )
 
 
@@ -102,7 +103,7 @@ def stop(google: Google, name: str) -> None:
     `MANUAL` with 0 instances is how a service is disabled without a new revision (Google's page on manual scaling,
     from memory; the fields are in the discovery document): no request starts an instance, so that nothing bills.
     """
-    found = google.get(RUN, f"/v2/{name}")
+    found = google.services.get(name)
     if found is None or is_stopped(found):
         return
     scaling = {**found.get("scaling", {}), "scalingMode": "MANUAL", "manualInstanceCount": 0}
@@ -114,9 +115,9 @@ def stop(google: Google, name: str) -> None:
         except PlexError as error:
             if not is_taken(error):
                 raise
-            found = google.get(RUN, f"/v2/{name}") or {}
+            found = google.services.get(name) or {}
     for gone_s in polls(_STOP_S):
-        found = google.get(RUN, f"/v2/{name}")
+        found = google.services.get(name)
         if found is None or (is_stopped(found) and not found.get("reconciling")):
             return
         if not is_stopped(found) and gone_s > _TOLD_S:
@@ -138,7 +139,7 @@ def condition_of(service: Json) -> Json:
 def endpoint_of(google: Google, name: str) -> Endpoint | None:
     """Wait until Google tells the service's address; None when it does not, which a later status may."""
     for _ in polls(_URL_S):
-        service = google.get(RUN, f"/v2/{name}") or {}
+        service = google.services.get(name) or {}
         endpoint = endpoint_in(service)
         if endpoint is not None or condition_of(service).get("state") == FAILED:
             return endpoint
@@ -157,11 +158,13 @@ def endpoint_in(service: Json) -> Endpoint | None:
 
 
 def _send_patch(google: Google, name: str, found: Json, patch: Json) -> None:
-    query: dict[str, object] = {"updateMask": ",".join(patch)}
+    fields = tuple(patch)
     if "template" in patch and found.get("annotations", {}).get(MARK) == patch["annotations"][MARK]:
-        query["forceNewRevision"] = "true"
+        # Google makes a new revision of a template that differs; `forceNewRevision` the client does not know (0.16.2).
+        again = {AGAIN: f"{found.get('generation', '1')}"}
+        patch = {**patch, "template": {**patch["template"], "annotations": again}}
     etag = {"etag": found["etag"]} if "etag" in found else {}
-    google.call(RUN, "PATCH", f"/v2/{name}", {"name": name, **patch, **etag}, query)
+    google.services.update({"name": name, **patch, **etag}, fields)
 
 
 def _least(service: Json) -> int:

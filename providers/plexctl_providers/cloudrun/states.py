@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plexctl.model import Status
 from plexctl.states import State
-from plexctl_providers.cloudrun.client import Json
+from plexctl_providers.cloudrun.answers import Json
 from plexctl_providers.cloudrun.errors import by_condition
 from plexctl_providers.cloudrun.service_update import condition_of, endpoint_in, is_stopped
 

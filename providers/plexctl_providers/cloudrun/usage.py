@@ -10,18 +10,21 @@ from datetime import UTC, datetime
 
 from plexctl.errors import PlexError
 from plexctl.model import Ref, Usage
-from plexctl_providers.cloudrun.client import Google, Json
+from plexctl_providers.cloudrun.answers import Json
+from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.place import Place
 from plexctl_providers.cloudrun.service_update import is_stopped
 
 _LATE_S = 300.0
-"""Points older than that say nothing about now; a service that is younger may have none yet."""
+"""Points older than that say nothing about now."""
+_IDLE_S = 600.0
+"""A change starts an instance, and an idle one lives for 10 to 15 minutes (from memory): it is up as long as this."""
 _API = "monitoring"
 
 
 def usage_of(google: Google, place: Place, ref: Ref, since: float) -> Usage:
     """Return instances that are up now and say what was billed since then; None where Google does not tell."""
-    service = google.get("run", f"/v2/{place.service(ref.label)}")
+    service = google.services.get(place.service(ref.label))
     if service is None or is_stopped(service):
         return Usage(0, None, "it is not there" if service is None else "it is stopped: no instance can be up")
     now = google.context.now()
@@ -30,10 +33,12 @@ def usage_of(google: Google, place: Place, ref: Ref, since: float) -> Usage:
         billed_s = _billed_s(google, place, ref, since, now)
     except PlexError as error:
         return Usage(None, None, f"Cloud Monitoring does not say: {error.message}")
-    if replicas is None and now - _changed_at(service) < _LATE_S:
-        return Usage(None, None, "Cloud Monitoring is minutes behind, and the service is younger")
-    words = f"Cloud Monitoring, minutes behind: {billed_s:.0f} s of instances were billed; their price it does not know"
-    return Usage(replicas or 0, None, words)
+    age_s = now - _changed_at(service)
+    if replicas is None and age_s < _IDLE_S:
+        words = f"Cloud Monitoring is minutes behind; what the change {age_s:.0f} s ago started is still up"
+        return Usage(None, None, words, billed_s=billed_s or None, was_up=True)
+    words = "billed seconds by Cloud Monitoring, minutes behind"
+    return Usage(replicas or 0, None, words, billed_s=billed_s)
 
 
 def _instances(google: Google, place: Place, ref: Ref, now: float) -> int | None:

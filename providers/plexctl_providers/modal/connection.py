@@ -1,14 +1,13 @@
 """The way to Modal: whose credentials, which server, which version of its client. Nothing is imported before.
 
-Modal's client reads the process's own environment, so the user's `MODAL_*` variables are put there. Another server than
-Modal's own (`MODAL_SERVER_URL`) gets nothing of the user's configuration file: credentials come from the two variables.
+Another server than Modal's own (`MODAL_SERVER_URL`) gets nothing of the user's configuration file: credentials come
+from the two variables, and the environment from `MODAL_ENVIRONMENT`.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
 
 SERVER = "MODAL_SERVER_URL"
 _TOKEN = ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET")
-_CONFIG = "MODAL_CONFIG_PATH"
+_ENVIRONMENT = "MODAL_ENVIRONMENT"
 _LOG_LEVEL = "MODAL_LOGLEVEL"
-_PREFIX = "MODAL_"
 _OLDEST = (1, 6, 3)
 """The first with `App.stop`."""
 _EXTRA = "pip install 'plexctl[modal]'"
@@ -40,6 +38,15 @@ def _installed(name: str) -> str | None:
         return None
 
 
+def _is_importable() -> bool:
+    """Tell whether it is there in fact: what pip notes may outlive the package."""
+    try:
+        import modal  # noqa: F401
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
 @contextmanager
 def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
     """Give a client for the user's account.
@@ -48,11 +55,12 @@ def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
     ConfigurationError for a server that is neither Modal's nor safe.
     """
     server = _server(environment)
-    _adopt(environment, is_override=server is not None)
     require_client()
     import modal
 
-    _quieten()
+    _quieten(environment)
+    if server is not None:
+        _adopt(environment)
 
     token_id, secret = (environment.get(name, "") for name in _TOKEN)
     with modal_errors("connect to Modal"):
@@ -72,7 +80,7 @@ def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
 def require_client(version_of: Callable[[str], str | None] = _installed) -> str:
     """Return the version of Modal's client. Raises ExtraMissingError when it is missing or too old."""
     version = version_of("modal")
-    if version is None:
+    if version is None or not _is_importable():
         raise ExtraMissingError("provider modal needs the package modal, which is not installed", hint=_EXTRA)
     has = tuple(int(piece) for piece in re.findall(r"\d+", version)[:3])
     if has < _OLDEST:
@@ -100,12 +108,17 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _quieten() -> None:
-    """Keep from the user what Modal's client says to programmers: on its own classes, and of its own tasks."""
+def _quieten(environment: Mapping[str, str]) -> None:
+    """Keep from the user what Modal's client says to programmers: on its own classes, and of its own tasks.
+
+    What fails is raised; a user who sets a level for the client's log wants to see the rest.
+    """
     from modal.exception import AsyncUsageWarning, DeprecationError, InternalAPIWarning, ServerWarning
 
     for kind in (AsyncUsageWarning, DeprecationError, InternalAPIWarning, ServerWarning):
         warnings.filterwarnings("ignore", category=kind)
+    if _LOG_LEVEL not in environment:
+        logging.getLogger("modal-client").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").addFilter(_is_not_the_clients)
 
 
@@ -114,17 +127,12 @@ def _is_not_the_clients(record: logging.LogRecord) -> bool:
     return "/modal/" not in record.getMessage()
 
 
-def _adopt(environment: Mapping[str, str], *, is_override: bool) -> None:
-    """Have the process's `MODAL_*` variables say what the user's environment says: on the command line they do."""
-    wanted = {name: value for name, value in environment.items() if name.startswith(_PREFIX)}
-    wanted.setdefault(_LOG_LEVEL, "CRITICAL")  # what fails is raised; a user who sets a level wants to see the rest
-    if is_override:
-        wanted[_CONFIG] = os.devnull
-    for name in [name for name in os.environ if name.startswith(_PREFIX) and name not in wanted]:
-        del os.environ[name]
-    for name, value in wanted.items():
-        if os.environ.get(name) != value:
-            os.environ[name] = value
+def _adopt(environment: Mapping[str, str]) -> None:
+    """Have Modal's client go by the user's environment where that names a server: on the command line it does so."""
+    from modal.config import config
+
+    config.override_locally("server_url", environment[SERVER])
+    config.override_locally("environment", environment.get(_ENVIRONMENT, ""))
 
 
 def _both() -> str:

@@ -6,10 +6,9 @@ repository.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _MODULE = "plexctl_modal_app"
 """In no table of modules: so that classes and functions travel by value, not by a name that no container knows."""
-_GIT = "GIT_DIR"
 _TREE = ("✓", "├", "└", "│", "View ")
 """How the client's own words about its objects begin."""
 
@@ -74,14 +72,24 @@ class SdkApp:
     def serving(self) -> Iterator[tuple[str, str]]:
         """Have the app run until the context ends; gives its id and its address."""
         app = cast("modal.App", self._module.app)
-        with app.run(client=self._client, environment_name=self._environment):
+        with self._running(app):
             yield str(app.app_id), self.url()
 
     def fetch(self) -> None:
         """Call the fetcher, in an app that is there meanwhile, and wait for its end."""
         app = cast("modal.App", self._module.fetching)
-        with app.run(client=self._client, environment_name=self._environment):
+        with self._running(app):
             getattr(self._module, FETCH).remote()
+
+    @contextmanager
+    def _running(self, app: modal.App) -> Iterator[None]:
+        """Run an app until the context ends; Modal's own context takes Ctrl-C for an end like any other."""
+        has_ended = False
+        with app.run(client=self._client, environment_name=self._environment):
+            yield
+            has_ended = True
+        if not has_ended:
+            raise KeyboardInterrupt
 
     def url(self) -> str:
         """Return the address of the app that was just deployed."""
@@ -102,21 +110,13 @@ def loaded(files: Mapping[str, str], client: modal.Client, environment: str, tol
         module.__file__ = str(Path(folder, APP_FILE))
         code = compile(files[APP_FILE], module.__file__, "exec", dont_inherit=True)
         exec(code, vars(module))  # noqa: S102 - our own template's text, as `plexctl render` shows it
-        yield SdkApp(module, client, environment)
+        with chdir(folder):
+            yield SdkApp(module, client, environment)
 
 
 @contextmanager
 def _quiet(told: Told) -> Iterator[None]:
-    """Let the client print to `told`, warn nobody, and find no git repository."""
-    before = os.environ.get(_GIT)
-    os.environ[_GIT] = os.devnull
-    stream = cast("io.TextIOBase", told)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(stream):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        if before is None:
-            del os.environ[_GIT]
-        else:
-            os.environ[_GIT] = before
+    """Let the client print to `told`, and warn nobody."""
+    with warnings.catch_warnings(), redirect_stdout(cast("io.TextIOBase", told)):
+        warnings.simplefilter("ignore")
+        yield

@@ -105,8 +105,7 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
         "env": config.key_values(env, "--env") if env else None,
     }
     spec = config.load_spec(session.environ, flags, config_file)
-    names, is_auto = _targets(session, spec, private=private, dev=dev)
-    spec = structs.replace(spec, provider=names[0], engine=spec.engine or (PERSONAPLEX if len(names) > 1 else None))
+    spec, names, is_auto = _targets(session, spec, private=private, dev=dev)
     settled = settle(session, spec, secret or [], hf_token_file, env_file)
     wish = wish_of(names, gpu, region, max_price)
     prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force, ignore_denied, is_auto))
@@ -121,8 +120,8 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     (serve if dev else deploy_to_stay)(output, session, prepared, acting)
 
 
-def _targets(session: Session, spec: Spec, *, private: bool, dev: bool) -> tuple[tuple[str, ...], bool]:
-    """Return which providers are named, and whether that was `auto`.
+def _targets(session: Session, spec: Spec, *, private: bool, dev: bool) -> tuple[Spec, tuple[str, ...], bool]:
+    """Return the spec for the first provider that is named, all of them, and whether that was by `auto`.
 
     Raises UsageError unless only what is known there is asked, ConfigurationError for one that nobody knows.
     """
@@ -136,4 +135,5 @@ def _targets(session: Session, spec: Spec, *, private: bool, dev: bool) -> tuple
     names = sellers(session, spec.provider)
     if dev:
         serving.check_serves(session, names[0])
-    return names, is_auto
+    engine = spec.engine or (PERSONAPLEX if len(names) > 1 else None)
+    return structs.replace(spec, provider=names[0], engine=engine), names, is_auto

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from plexctl.contract import Provider
+from plexctl.contract import Bounded, Provider
 from plexctl.errors import NoCapacityError, PlexError, ProviderError
+from plexctl.flows.asking import refuse_failed
 from plexctl.flows.bringing import Attempt, Deployed, Run, bring_up
 from plexctl.flows.faults import Fault, blames_host, fault_of, host_of
 from plexctl.flows.follow import Patience
@@ -124,6 +125,8 @@ def _attempt(trial: Trial, candidate: Prepared, begun: float) -> Deployed:
     candidate = replace(candidate, provider=trial.provider(candidate.provider.name))
     if trial.attempts:
         session.reporter.note(f"trying the next: {offer_words(offer)}")
+        if isinstance(candidate.provider, Bounded):
+            refuse_failed(candidate.provider.check_offer(spec, offer))
         entry.retry(candidate.provider.name, spec, offer)
     elif trial.ref.resources and not trial.is_recorded:
         run.journal.adopt(trial.ref, spec, offer, None)

@@ -70,6 +70,11 @@ def _estimate(view: View, now: float) -> tuple[float | None, str]:
         return round(usage.cost_usd, _CENT), usage.source
     if price is None:
         return None, "the price is not known"
+    if usage is not None and usage.billed_s is not None:
+        basis = (
+            f"estimated: {usage.billed_s:.0f} billed seconds x {price:.2f} USD per hour of {view.record.offer.source}"
+        )
+        return round(price * usage.billed_s / _HOUR_S, _CENT), f"{basis}; {usage.source}"
     who = "one replica" if view.most_replicas == 1 else f"all {view.most_replicas} replicas"
     return round(
         price * view.most_replicas * hours, _CENT

@@ -22,7 +22,7 @@ from plexctl.errors import (
     ProviderError,
 )
 from plexctl.flows.faults import Fault, StartError, error_of_end
-from plexctl.flows.observe import ENDED, RUNNING, View, asked_provider, look, with_gateways_word
+from plexctl.flows.observe import ENDED, RUNNING, View, asked_provider, look, usage_of, with_gateways_word
 from plexctl.flows.session import Session
 from plexctl.journal import Entry, Record
 from plexctl.model import Endpoint, Status
@@ -74,12 +74,7 @@ def follow_start(
     try:
         return asyncio.run(_follow(session, record, patience, reached))
     except TimeoutError as late:
-        lines = _last_lines(session, record)
-        for line in lines[-_LINES_SHOWN:]:
-            session.reporter.note(f"  log: {line}")
-        hint = "give it longer with --timeout; its last lines of log are above, or in `data.log` with --json"
-        data = {"log": lines}
-        raise StartError(f"{record.ref.name} {late}", hint=hint, data=data, fault=Fault.SLOW_START) from None
+        raise _too_late(session, record, patience, str(late)) from None
 
 
 def look_now(session: Session, record: Record) -> View:
@@ -216,6 +211,21 @@ def _in_background(ask: Callable[[], Status]) -> asyncio.Future[Status | BaseExc
 
     threading.Thread(target=work, name="plexctl-status", daemon=True).start()
     return answer
+
+
+def _too_late(session: Session, record: Record, patience: Patience, late: str) -> PlexError:
+    """Return the error for a start that took too long: where nothing came up at all, nobody had a GPU for it."""
+    name, lines = record.ref.name, _last_lines(session, record)
+    usage = usage_of(session, record)
+    if usage is not None and usage.replicas == 0:
+        within = f"within {round(patience.limit_s, 1):g} s"
+        words = f"nothing of {name} came up {within}: the provider had no machine for it"
+        hint = "try again later, or choose another --gpu or --region"
+        return NoCapacityError(words, hint=hint, data={"log": lines})
+    for line in lines[-_LINES_SHOWN:]:
+        session.reporter.note(f"  log: {line}")
+    hint = "give it longer with --timeout; its last lines of log are above, or in `data.log` with --json"
+    return StartError(f"{name} {late}", hint=hint, data={"log": lines}, fault=Fault.SLOW_START)
 
 
 def _last_lines(session: Session, record: Record) -> list[str]:

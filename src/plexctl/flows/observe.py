@@ -89,7 +89,7 @@ async def look(session: Session, record: Record) -> View:
         return view
     view = await asyncio.to_thread(_with_usage, session, view)
     usage = view.usage
-    if usage is None or usage.replicas:
+    if usage is None or usage.replicas or (usage.replicas is None and usage.was_up):
         return await with_gateways_word(view)
     if usage.replicas == 0:
         return replace(view, status=Status(State.IDLE, status.endpoint, "scaled to zero; the next caller starts it"))
@@ -110,20 +110,25 @@ async def with_gateways_word(view: View) -> View:
     return replace(view, status=refine(view.status, health), health=health)
 
 
-def _with_usage(session: Session, view: View) -> View:
-    """Return the view with what is up and what it cost, where the provider scales by itself."""
+def usage_of(session: Session, record: Record) -> Usage | None:
+    """Return what is up and what it cost, without starting anything; None where a provider does not scale by itself."""
     from plexctl.contract import Metered
 
-    record = view.record
     provider = session.provider(record.ref.provider)
-    scaling = provider.capabilities.scaling
     if not isinstance(provider, Metered):
-        return view
+        return None
     try:
-        usage = provider.usage(record.ref, record.created_at)
+        return provider.usage(record.ref, record.created_at)
     except PlexError as error:
-        usage = Usage(None, None, error.message)
-    most = number_at(record.spec, scaling[1]) if scaling else 1
+        return Usage(None, None, error.message)
+
+
+def _with_usage(session: Session, view: View) -> View:
+    usage = usage_of(session, view.record)
+    if usage is None:
+        return view
+    scaling = session.provider(view.record.ref.provider).capabilities.scaling
+    most = number_at(view.record.spec, scaling[1]) if scaling else 1
     return replace(view, usage=usage, most_replicas=most)
 
 

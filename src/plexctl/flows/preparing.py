@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
@@ -11,7 +12,7 @@ from msgspec import structs
 
 from plexctl.catalog.judging import Judged
 from plexctl.catalog.live import Told, offers_of
-from plexctl.contract import Provider
+from plexctl.contract import Bounded, Provider
 from plexctl.errors import NoCapacityError, PreflightError
 from plexctl.flows import images, licence
 from plexctl.flows.asking import Answer, Order, ask_providers, dicts, refuse_failed
@@ -101,8 +102,8 @@ class _Sale:
     market: Market
     record: Record | None
 
-    def lay_out(self, judged: Judged, offer: Offer) -> Prepared:
-        """Lay out one offer. Raises PreflightError where a finding says that it can never work."""
+    def lay_out(self, judged: Judged, offer: Offer, *, is_first: bool) -> Prepared:
+        """Lay out one offer; only the first's place is asked about. Raises PreflightError where it can never work."""
         session, order, record, name = self.session, self.order, self.record, offer.provider
         spec = settled(session, order.spec, judged)
         if record and as_deployed(record.spec) == as_deployed(spec) and same_offer(record.offer, offer):
@@ -113,6 +114,8 @@ class _Sale:
         prices = price_findings(self.market.catalog, judged, self.market.day)
         more = [*checked, *prices, *template_findings(spec.templates.folder)]
         answer = self.answers[name]
+        if is_first and isinstance(answer.provider, Bounded):
+            more += answer.provider.check_offer(spec, offer)
         findings = list(dict.fromkeys([*self.findings, *answer.findings, *models, *more]))
         refuse_failed(one for one in findings if not (order.force and one in models))
         return Prepared(spec, answer.provider, offer, findings, plan)
@@ -129,28 +132,23 @@ def _sold(session: Session, order: Order, answers: list[Answer], findings: list[
     sellers = [one.provider for one in answers]
     without_gpu = [one.name for one in sellers if spec.engine == licence.ECHO and one.capabilities.runs_without_gpu]
     market = market_with(session, replace(wish, providers=tuple(by_name)), told, without_gpu)
-
     if not market.catalog.rows:
         raise NoCapacityError(f"{', '.join(by_name)} offers nothing that meets the need")
     choice = choose(session, market, spec, force=order.force, before=before)
     return _laid_out(_Sale(session, order, by_name, findings, market, record), _in_turn(choice, told))
 
 
-def _laid_out(sale: _Sale, candidates: Iterable[tuple[Judged, Offer]]) -> Prepared:
-    """Lay out as many candidates as may be tried. Raises what speaks against the first when it does against all."""
+def _laid_out(sale: _Sale, candidates: Iterator[tuple[Judged, Offer]]) -> Prepared:
+    """Lay out as many candidates as may be tried. Raises what speaks against the first; others are left out for it."""
     tries = sale.order.spec.limits.max_tries
-    found: list[Prepared] = []
-    failed: PreflightError | None = None
+    first = sale.lay_out(*next(candidates), is_first=True)
+    others: list[Prepared] = []
     for judged, offer in islice(candidates, _LAID_OUT * tries):
-        try:
-            found.append(sale.lay_out(judged, offer))
-        except PreflightError as error:
-            failed = failed or error
-        if len(found) == tries:
+        if len(others) == tries - 1:
             break
-    if failed is not None and not found:
-        raise failed
-    return replace(found[0], others=tuple(found[1:]))
+        with suppress(PreflightError):
+            others.append(sale.lay_out(judged, offer, is_first=False))
+    return replace(first, others=tuple(others))
 
 
 def _in_turn(choice: Choice, told: Iterable[Told]) -> Iterator[tuple[Judged, Offer]]:

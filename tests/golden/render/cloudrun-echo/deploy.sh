@@ -9,7 +9,7 @@ PLEXCTL_ID="${PLEXCTL_ID:-byhand}" # a part of all names: another id is another 
 GOOGLE_CLOUD_PROJECT="${GOOGLE_CLOUD_PROJECT:?the project to deploy to}"
 : "${PLEXCTL_TOKEN:?the access token that callers will show}"
 export CLOUDSDK_CORE_PROJECT="$GOOGLE_CLOUD_PROJECT" CLOUDSDK_CORE_DISABLE_PROMPTS=1
-region="asia-southeast1"
+region="us-central1"
 labels="managed-by=plexctl,plexctl-name=personaplex,plexctl-id=${PLEXCTL_ID}"
 filled=$(mktemp -d)
 trap 'rm -rf "$filled"' EXIT
@@ -66,7 +66,7 @@ exists gcloud artifacts repositories describe "$repository" --location="$region"
     gcloud artifacts repositories create "$repository" --location="$region" --repository-format=docker \
         --labels=managed-by=plexctl
 PLEXCTL_CONTEXT=$(find image -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-12)
-image="asia-southeast1-docker.pkg.dev/${GOOGLE_CLOUD_PROJECT}/plexctl/plexctl-personaplex-${PLEXCTL_ID}:${PLEXCTL_CONTEXT}"
+image="us-central1-docker.pkg.dev/${GOOGLE_CLOUD_PROJECT}/plexctl/plexctl-personaplex-${PLEXCTL_ID}:${PLEXCTL_CONTEXT}"
 if ! exists gcloud artifacts docker images describe "$image"; then
     keep_bucket "plexctl-personaplex-${PLEXCTL_ID}-source"
     fill cloudbuild.yaml

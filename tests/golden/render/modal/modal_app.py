@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -27,11 +28,10 @@ TAGS = {
 
 app = modal.App(NAME, tags=TAGS)
 
-# Modal starts its own Python in the container, as root, and Python starts the image's entry point.
+# The code below travels pickled, so the container must run the same Python: Modal adds it to the image.
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CONTEXT = Path(__file__).parent / "image"
-image = modal.Image.from_dockerfile(CONTEXT / "Dockerfile", context_dir=CONTEXT).dockerfile_commands(
-    "USER root", "ENTRYPOINT []"
-)
+image = modal.Image.from_dockerfile(CONTEXT / "Dockerfile", context_dir=CONTEXT, add_python=PYTHON)
 
 # Made with `modal secret create`, see above: no value is ever in this file.
 secret = modal.Secret.from_name(NAME, required_keys=["HF_TOKEN", "PLEXCTL_TOKEN"])
@@ -65,6 +65,8 @@ IMPORT_PATH = {"PYTHONPATH": "/opt/plexctl/src"}
     scaledown_window=300,  # seconds without a request until a container goes, at most
     timeout=3900,  # of one request, and a conversation is one: the gateway ends it before
     startup_timeout=900,
+    serialized=True,
+    include_source=False,
 )
 # One caller an engine; the other places are for health checks and page loads, which must not start another container.
 @modal.concurrent(max_inputs=10, target_inputs=1)
@@ -105,6 +107,8 @@ fetching = modal.App(f"{NAME}-fetch", tags=TAGS)
     cpu=2.0,
     memory=2048,
     timeout=3600,
+    serialized=True,
+    include_source=False,
 )
 def fetch_weights() -> None:
     """Fetch what the volume lacks, with the gateway's own fetcher; it goes on where a broken one stopped."""
