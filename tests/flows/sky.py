@@ -6,6 +6,7 @@ Its gateway is a real port on the loopback, so that every answer of `/health` ta
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -205,8 +206,8 @@ class Answering(Protocol):
 
 
 @contextmanager
-def gateway_of(sky: Answering) -> Iterator[None]:
-    """Let the sky's gateway answer on the loopback."""
+def gateway_of(sky: Answering, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Let the sky's gateway answer on the loopback, in TLS with a context."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -222,7 +223,9 @@ def gateway_of(sky: Answering) -> Iterator[None]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     sky.endpoint = Endpoint(url, f"{url.replace('http', 'ws')}/api/chat", "none")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -7,6 +7,7 @@ who reads slowly makes the other side wait. Only programs of this machine can ca
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -59,7 +60,7 @@ async def tunnel(
     try:
         server = await loop.create_server(lambda: _Caller(came), HOST, port)
     except OSError as error:
-        words = f"cannot listen on {HOST}:{port}: {error.strerror}"
+        words = f"cannot listen on {HOST}:{port}: {os.strerror(error.errno or 0)}"
         raise ConflictError(words, hint="name another with --port, or leave it out") from None
     try:
         yield server.sockets[0].getsockname()[1]
