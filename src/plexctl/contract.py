@@ -30,6 +30,8 @@ class Capabilities:
     ends_itself: bool = False
     """A deployment whose lifetime is over ends without plexctl."""
     spot: bool = False
+    offers_are_stock: bool = False
+    """`offers` lists all that can be had at this moment, and heeds its `Need`: what it leaves out is out of stock."""
     runs_without_gpu: bool = False
     """The echo engine deploys without a GPU, for cents."""
     updates_in_place: bool = False

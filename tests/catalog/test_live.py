@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from plexctl.catalog.judging import Judged, judge
-from plexctl.catalog.live import offer_of, rows_of, with_live
+from plexctl.catalog.live import Told, offer_of, offers_of, rows_of, with_live
 from plexctl.catalog.rows import Catalog, Row
 from plexctl.catalog.wishes import Wish
 from plexctl.catalog.without_gpu import WITHOUT_GPU
@@ -29,6 +29,11 @@ def offer(gpu: str | None, price: float | None, region: str | None = None, **det
     return Offer("modal", gpu, 1 if gpu else 0, region, price, "its rates", "2026-11-21" if price else None, detail)
 
 
+def told(*offers: Offer, is_stock: bool = False) -> Told:
+    """Return what Modal offers."""
+    return Told("modal", offers, is_stock)
+
+
 def chosen(rows: list[Row], region: str | None = None) -> Judged:
     """Return the first row, judged."""
     catalog = Catalog(as_of="2026-11-21", rows=tuple(rows))
@@ -37,21 +42,44 @@ def chosen(rows: list[Row], region: str | None = None) -> Judged:
 
 def test_a_live_price_takes_the_place_of_the_sample() -> None:
     """With its source, its date, and without the note on the other one; the regions are known from the catalog."""
-    (row,) = with_live([SHIPPED], [offer("L40S", 2.5)], DAY)
+    (row,) = with_live([SHIPPED], told(offer("L40S", 2.5)), DAY)
     assert (row.price, row.source, row.as_of, row.is_verified) == (2.5, "its rates", "2026-11-21", True)
     assert (row.regions, row.note) == (("a", "b"), None)
 
 
 def test_an_offer_without_a_price_keeps_the_sample() -> None:
     """It says where, not how much."""
-    (row,) = with_live([SHIPPED], [offer("L40S", None, "c")], DAY)
+    (row,) = with_live([SHIPPED], told(offer("L40S", None, "c")), DAY)
     assert (row.price, row.as_of, row.note, row.regions) == (1.95, "2026-05-07", "GPU only", ("c",))
 
 
 def test_what_the_provider_says_nothing_of_stays() -> None:
     """Another GPU's live price changes nothing of it; a GPU that the catalog lacks is added."""
-    rows = with_live([SHIPPED], [offer("H100", 4.0)], DAY)
+    rows = with_live([SHIPPED], told(offer("H100", 4.0)), DAY)
     assert {row.gpu: row.price for row in rows} == {"H100 SXM": 4.0, "L40S": 1.95}
+
+
+def test_what_a_market_leaves_out_is_out_of_stock() -> None:
+    """The sample has no say where the provider lists all that it has; also in a region that the sample lacks."""
+    rows = with_live([SHIPPED], told(offer("H100", 4.0), is_stock=True), DAY, "c")
+    assert {row.gpu: row.stock for row in rows} == {"H100 SXM": None, "L40S": "none"}
+    assert rows[1].regions == ("a", "b", "c")
+
+
+def test_what_is_denied_leaves_no_sample_in_its_place() -> None:
+    """The only L40S is of a bad host: the catalog's is not taken instead."""
+    bad = offer("L40S", 2.5, host="x")
+    assert with_live([SHIPPED], Told("modal", denied=((bad, "it failed"),)), DAY) == []
+
+
+def test_each_machine_of_one_price_is_an_offer() -> None:
+    """The first is the one that a plan without a loop takes."""
+    live = [offer("L4", 1.0, "a", host="x"), offer("L4", 1.0, "b", host="y"), offer("L4", 1.0, "a", host="z")]
+    judged = chosen(rows_of(live, DAY))
+    assert [one.detail["host"] for one in offers_of(judged, live)] == ["x", "y", "z"]
+    assert offers_of(judged, live)[0] == offer_of(judged, live)
+    alike = [offer("L4", 1.0, "a"), offer("L4", 1.0, "b")]
+    assert len(offers_of(chosen(rows_of(alike, DAY)), alike)) == 1
 
 
 def test_regions_of_one_price_are_one_row() -> None:

@@ -88,7 +88,8 @@ def plugins(one: Plexctl) -> None:
     )
     (info / "entry_points.txt").write_text("\n".join(("[plexctl.providers]", *lines)))
     (one.work / "empty_provider.py").write_text(
-        "class Empty:\n    name = 'empty'\n    def __init__(self, context): pass\n"
+        "from plexctl.contract import Capabilities\n"
+        "class Empty:\n    name = 'empty'\n    capabilities = Capabilities()\n    def __init__(self, context): pass\n"
         "    def preflight(self, spec): return []\n    def offers(self, need): return []\n"
     )
 
@@ -118,8 +119,15 @@ COMMAND_LINE = (
     Row("deploy", 2, "usage", "No provider is named|--provider local"),
     Row("deploy -p locla", 3, "configuration", "'locla'|did you mean 'local'|known providers"),
     Row("deploy -p runpod", 3, "configuration", "does not deploy to runpod itself yet|plexctl render -p runpod --out"),
-    Row("deploy -p auto", 2, "usage", "deploy takes one provider, not 'auto'|plexctl plan -p auto"),
-    Row("deploy -p modal,runpod", 2, "usage", "deploy takes one provider|plexctl plan -p modal,runpod"),
+    Row(
+        "deploy -p auto --yes --engine echo", 4, "credentials", "none of these providers is set up here|modal token new"
+    ),
+    Row("deploy -p modal,vats", 3, "configuration", "unknown provider 'vats'|known providers"),
+    Row("deploy -p local,modal", 2, "usage", "local is your own hardware|name it alone"),
+    Row("deploy -p modal,cloudrun --dev", 2, "usage", "--dev takes one provider, not 'modal,cloudrun'"),
+    Row(f"{DEPLOY} --max-tries 0", 2, "usage", "limits.max_tries: must be at least 1, not 0"),
+    Row(f"{DEPLOY} --deadline soon", 2, "usage", "--deadline 'soon' is no duration|15m"),
+    Row("open --port 65536", 2, "usage", "--port|65536"),
     Row("deploy -p modal --engine echo --yes", 4, "credentials", "Modal|modal token new"),
     Row(f"{DEPLOY} --private", 2, "usage", "--private is for cloudrun, not for local"),
     Row(f"{DEPLOY} --dev", 2, "usage", "local has no --dev"),
@@ -241,11 +249,12 @@ UNKNOWN = tuple(
         "stop --dry-run",
         "destroy --dry-run",
         "scale --min 0",
+        "open",
     )
     for name, word in (("nobody", "'nobody'"), ("..{line}x", "'..\\nx'"))
 ) + tuple(
     Row(command, 10, "not_found", "there are no deployments|plexctl deploy")
-    for command in ("stop", "start", "destroy --yes", "logs", "probe")
+    for command in ("stop", "start", "destroy --yes", "logs", "probe", "open")
 )
 PROBES = (
     Row("probe nobody", 10, "not_found", "no deployment named 'nobody'"),

@@ -88,6 +88,7 @@ DRY_RUN = record(
     steps=rows(record(action=TEXT, subject=TEXT, detail=TEXT)),
     resources=rows(record(kind=TEXT, name=TEXT, body={"type": "object"})),
     offer=OFFER,
+    others=rows(OFFER),
     findings=FINDINGS,
 )
 DEPLOYED = record(
@@ -95,7 +96,11 @@ DEPLOYED = record(
     endpoint=ENDPOINT,
     offer=OFFER,
     findings=FINDINGS,
-    attempts={"type": "array", "minItems": 1, "items": record(offer=OFFER, outcome=TEXT)},
+    attempts={
+        "type": "array",
+        "minItems": 1,
+        "items": record(offer=OFFER, host=TEXT_OR_NULL, outcome=TEXT, reason=TEXT, seconds=NUMBER),
+    },
     changed=FLAG,
     probe=either(PROBE, {"type": "object", "maxProperties": 0}),
 )
@@ -232,6 +237,7 @@ DATA: dict[str, Schema] = {
     "list": record(deployments=rows(DEPLOYMENT)),
     "status": record(deployments=rows(DEPLOYMENT)),
     "probe": PROBE,
+    "open": record(name=TEXT, url=TEXT, is_tunnel=FLAG, endpoint=ENDPOINT),
     "logs": record(lines=rows(LOG_LINE)),
     "stop": either(
         record(name=TEXT, id=TEXT, state={"const": "stopped"}, changed=FLAG, still_bills=TEXT),

@@ -27,6 +27,7 @@ DEPLOYED = (
     Row("probe one --token wrong", 4, "credentials", "unauthorized|HTTP 401|PLEXCTL_TOKEN", reports=True),
     Row("probe https://127.0.0.1:{port}", 9, "unhealthy", "not in TLS|http://127.0.0.1:{port}", reports=True),
     Row("probe two", 9, "unhealthy", "two is stopped|plexctl start two"),
+    Row("open two", 9, "unhealthy", "two is stopped|plexctl start two"),
     Row("scale one --min 1", 2, "usage", "local does not scale|modal, cloudrun"),
     Row("logs one --since tomorrow", 2, "usage", "--since 'tomorrow' is no time|10m"),
     Row(

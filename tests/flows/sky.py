@@ -6,12 +6,13 @@ Its gateway is a real port on the loopback, so that every answer of `/health` ta
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -193,9 +194,20 @@ def adapter_of(sky: Sky) -> type[Provider]:
     return type("SkyProvider", (SkyProvider,), {"sky": sky})
 
 
+class Answering(Protocol):
+    """A provider of the tests' own whose gateway is stood in for."""
+
+    asked: int
+    endpoint: Endpoint
+
+    @property
+    def health(self) -> Callable[[], dict[str, object] | None]:
+        """What it says."""
+
+
 @contextmanager
-def gateway_of(sky: Sky) -> Iterator[None]:
-    """Let the sky's gateway answer on the loopback."""
+def gateway_of(sky: Answering, tls: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Let the sky's gateway answer on the loopback, in TLS with a context."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -211,7 +223,9 @@ def gateway_of(sky: Sky) -> Iterator[None]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    url = f"http://127.0.0.1:{server.server_port}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     sky.endpoint = Endpoint(url, f"{url.replace('http', 'ws')}/api/chat", "none")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from tests.cli.schemas import check
 from tests.flows.sky import NAME, Sky, adapter_of, gateway_of
+from tests.probe.conftest import Certificates, certificates
 
 from plexctl import registry
 from plexctl.cli.main import run
 from plexctl.errors import ConfigurationError, ConflictError, NotFoundError, UsageError
 from plexctl.model import Usage
 
+__all__ = ["certificates"]
 Cli = Callable[..., tuple[int, str, str]]
 
 
@@ -149,3 +156,42 @@ def test_a_name_that_is_taken_is_not_served(cli: Cli, sky: Sky) -> None:
 def test_what_nobody_knows_is_not_scaled(cli: Cli) -> None:
     """Exit 10."""
     assert cli("scale", "nobody", "--min", "0")[0] == NotFoundError.exit_code
+
+
+def test_an_address_that_browsers_trust_is_just_printed(cli: Cli, sky: Sky) -> None:
+    """No tunnel, and the command ends."""
+    cli(*DEPLOY)
+    shown = document(cli("open", "--json"))
+    assert (shown["url"], shown["is_tunnel"]) == (sky.endpoint.url, False)
+    assert cli("open")[1] == f"{sky.endpoint.url}\n"
+
+
+def test_a_self_signed_one_gets_a_tunnel_until_ctrl_c(
+    cli: Cli, sky: Sky, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The browser is sent to this machine, and hears the gateway; Ctrl-C is the way to end it: exit 0."""
+    cli(*DEPLOY)
+    heard: list[bytes] = []
+
+    def browse(url: str) -> None:
+        def look() -> None:
+            with urlopen(f"{url}/health") as answer:  # noqa: S310 - our own tunnel
+                heard.append(answer.read())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=look).start()
+
+    monkeypatch.setattr("webbrowser.open", browse)
+    with in_tls(sky, certificates):
+        code, out, err = cli("open", "--browser")
+    assert (code, json.loads(heard[0])["state"]) == (0, "ready")
+    assert out.startswith("http://localhost:")
+    assert f"a tunnel to {sky.endpoint.url}" in err
+
+
+@contextmanager
+def in_tls(sky: Sky, certificates: Certificates) -> Iterator[None]:
+    """Let the gateway serve TLS with a certificate that only its fingerprint vouches for."""
+    with gateway_of(sky, certificates.good):
+        sky.endpoint = replace(sky.endpoint, tls=f"sha256:{certificates.fingerprint}")
+        yield

@@ -40,7 +40,20 @@ WIRES = {
 }
 SLOW = {"asyncio", "aiohttp", "websockets", "h11", "rich", "pydantic", "ssl", "sqlite3", "msgspec", "jinja2", "tomllib"}
 COMMAND_MODULES = {
-    *("catalog", "check_license", "deploy", "doctor", "gpus", "init", "logs", "operate", "plan", "probe", "render"),
+    *(
+        "catalog",
+        "check_license",
+        "deploy",
+        "doctor",
+        "gpus",
+        "init",
+        "logs",
+        "open",
+        "operate",
+        "plan",
+        "probe",
+        "render",
+    ),
 }
 
 

@@ -6,7 +6,7 @@ What the provider tells counts: price, source, date and regions. What it does no
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from msgspec import structs
@@ -19,12 +19,40 @@ from plexctl.model import Offer
 _Key = tuple[str | None, int]
 
 
-def with_live(rows: Iterable[Row], offers: Iterable[Offer], day: date) -> list[Row]:
-    """Return one provider's rows, those of the same GPU and count replaced by its live offers."""
+NONE = "none"
+"""A row's stock when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one provider offers at this moment, as far as it tells."""
+
+    provider: str
+    offers: tuple[Offer, ...] = ()
+    is_stock: bool = False
+    """It is all that can be had: what is left out is out of stock."""
+    denied: tuple[tuple[Offer, str], ...] = ()
+    """What is not to be taken, and why."""
+
+
+def with_live(rows: Iterable[Row], told: Told, day: date, region: str | None = None) -> list[Row]:
+    """Return one provider's rows, those of the same GPU and count replaced by its live offers.
+
+    `region` is the one asked for, in which what is out of stock may be sold as well.
+    """
     shipped = {(row.gpu, row.count): row for row in rows}
-    told = [_laid_over(row, shipped.get((row.gpu, row.count))) for row in rows_of(offers, day)]
-    renewed = {(row.gpu, row.count) for row in told}
-    return [*told, *(row for key, row in shipped.items() if key not in renewed)]
+    live = [_laid_over(row, shipped.get((row.gpu, row.count))) for row in rows_of(told.offers, day)]
+    renewed = {(row.gpu, row.count) for row in live} | {_key(offer) for offer, _ in told.denied}
+    rest = [row for key, row in shipped.items() if key not in renewed]
+    if told.is_stock:
+        place = (region,) if region else ()
+        rest = [structs.replace(row, stock=NONE, regions=tuple(dict.fromkeys((*row.regions, *place)))) for row in rest]
+    return [*live, *rest]
+
+
+def denied_rows(told: Told, day: date) -> list[Row]:
+    """Return a row for each offer that is not to be taken, with the reason as its note."""
+    return [structs.replace(row, note=why) for offer, why in told.denied for row in rows_of((offer,), day)]
 
 
 def rows_of(offers: Iterable[Offer], day: date) -> list[Row]:
@@ -54,14 +82,28 @@ def offer_of(chosen: Judged, offers: Sequence[Offer]) -> Offer:
     the row names.
     """
     row, plain = chosen.row, chosen.offer
-    prices = (row.price, None)
-    same = [one for one in offers if _key(one) == (row.gpu, row.count) and one.price_usd_per_hour in prices]
+    same = [one for one in offers if is_of(one, row)]
     by_region = {one.region: one for one in reversed(same)}
     if chosen.region is None and len(same) > 1 and not any(one.detail for one in same):
         return plain
     wanted = [chosen.region] if chosen.region else row.regions
     found = next((by_region[region] for region in wanted if region in by_region), by_region.get(None))
     return plain if found is None else replace(plain, region=chosen.region or found.region, detail=found.detail)
+
+
+def offers_of(chosen: Judged, offers: Sequence[Offer]) -> list[Offer]:
+    """Return all offers of a judged row, that of `offer_of` first: one for each place or machine of its own."""
+    first = offer_of(chosen, offers)
+    same = [one for one in offers if one.detail and is_of(one, chosen.row) and chosen.region in (None, one.region)]
+    mine = [replace(chosen.offer, region=one.region, detail=one.detail) for one in same]
+    return [first, *(one for one in mine if one != first)] if first.detail else [first]
+
+
+def is_of(offer: Offer, row: Row) -> bool:
+    """Tell whether an offer is one of those that a row stands for."""
+    if offer.provider != row.provider or _key(offer) != (row.gpu, row.count):
+        return False
+    return offer.price_usd_per_hour in (row.price, None)
 
 
 def _laid_over(row: Row, shipped: Row | None) -> Row:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from plexctl import config
 from plexctl.catalog.wishes import AUTO
@@ -17,8 +18,11 @@ from plexctl.cli.sessions import open_session, settle
 from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
 from plexctl.errors import UsageError
 from plexctl.flows import serving
+from plexctl.flows.asking import sellers
 from plexctl.flows.bringing import Acting
+from plexctl.flows.licence import PERSONAPLEX
 from plexctl.flows.preparing import Order, prepare
+from plexctl.flows.session import Session
 from plexctl.output import Output
 from plexctl.spec import Spec
 
@@ -26,7 +30,9 @@ _CLOUD_RUN = "cloudrun"
 
 
 def deploy(  # noqa: PLR0913 - a command's signature is its flags
-    provider: Annotated[str | None, typer.Option("--provider", "-p", help="Where to run.")] = None,
+    provider: Annotated[
+        str | None, typer.Option("--provider", "-p", metavar="NAME[,NAME]|auto", help="Where to run.")
+    ] = None,
     gpu: GpuFlag = None,
     region: Region = None,
     max_price: MaxPrice = None,
@@ -46,7 +52,12 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     idle_timeout: Annotated[str | None, typer.Option("--idle-timeout", help="End when unused so long.")] = None,
     max_session: Annotated[str | None, typer.Option("--max-session", help="Longest conversation.")] = None,
     ttl: Annotated[str | None, typer.Option("--ttl", help="End the deployment after so long.")] = None,
-    timeout: Annotated[str | None, typer.Option("--timeout", help="How long the start may take.")] = None,
+    timeout: Annotated[str | None, typer.Option("--timeout", help="How long a start may take.")] = None,
+    deadline: Annotated[str | None, typer.Option("--deadline", help="How long it may take with all tries.")] = None,
+    max_tries: Annotated[int | None, typer.Option("--max-tries", help="How many offers to try in turn.")] = None,
+    ignore_denied: Annotated[  # noqa: FBT002
+        bool, typer.Option("--ignore-denied", help="Take hosts that failed a start not long ago, too.")
+    ] = False,
     env: Annotated[
         list[str] | None, typer.Option("--env", metavar="KEY=VALUE", help="Variable for the server.")
     ] = None,
@@ -88,33 +99,41 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
         "gateway.max_session_s": seconds(max_session, "--max-session"),
         "limits.ttl_s": seconds(ttl, "--ttl"),
         "limits.start_timeout_s": seconds(timeout, "--timeout"),
+        "limits.deadline_s": seconds(deadline, "--deadline"),
+        "limits.max_tries": max_tries,
         "cloudrun.private": private or None,
         "env": config.key_values(env, "--env") if env else None,
     }
     spec = config.load_spec(session.environ, flags, config_file)
-    _check_target(spec, private=private)
-    if dev:
-        serving.check_serves(session, str(spec.provider))
-    wish = wish_of((str(spec.provider),), gpu, region, max_price)
+    spec, names, is_auto = _targets(session, spec, private=private, dev=dev)
     settled = settle(session, spec, secret or [], hf_token_file, env_file)
-    prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force))
+    wish = wish_of(names, gpu, region, max_price)
+    prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force, ignore_denied, is_auto))
     tell_findings(output, prepared.findings)
     if dry_run:
         show_plan(output, prepared)
         return
-    values = settled.all_values(prepared.plan.secrets)
+    values = settled.all_values(name for one in prepared.all for name in one.plan.secrets)
     confirm_price(output, prepared, yes=yes)
     session = replace(settled.session, token=values.get(config.TOKEN_VARIABLE, session.token))
     acting = Acting(values, partial(output.confirm, yes=yes), probe, renew_secrets)
     (serve if dev else deploy_to_stay)(output, session, prepared, acting)
 
 
-def _check_target(spec: Spec, *, private: bool) -> None:
-    """Raise UsageError unless one provider is named, and only what it knows is asked of it."""
+def _targets(session: Session, spec: Spec, *, private: bool, dev: bool) -> tuple[Spec, tuple[str, ...], bool]:
+    """Return the spec for the first provider that is named, all of them, and whether that was by `auto`.
+
+    Raises UsageError unless only what is known there is asked, ConfigurationError for one that nobody knows.
+    """
     if spec.provider is None:
         raise UsageError("where to? No provider is named", hint="pass --provider local, or set it in plexctl.toml")
-    if spec.provider == AUTO or "," in spec.provider:
-        hint = f"name one of them; `plexctl plan -p {spec.provider}` says which is best"
-        raise UsageError(f"deploy takes one provider, not {spec.provider!r}", hint=hint)
     if private and spec.provider != _CLOUD_RUN:
         raise UsageError(f"--private is for {_CLOUD_RUN}, not for {spec.provider}", hint="leave it out")
+    is_auto = spec.provider.strip().lower() == AUTO
+    if dev and (is_auto or "," in spec.provider):
+        raise UsageError(f"--dev takes one provider, not {spec.provider!r}", hint="name one of them")
+    names = sellers(session, spec.provider)
+    if dev:
+        serving.check_serves(session, names[0])
+    engine = spec.engine or (PERSONAPLEX if len(names) > 1 else None)
+    return structs.replace(spec, provider=names[0], engine=engine), names, is_auto

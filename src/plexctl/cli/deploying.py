@@ -5,7 +5,8 @@ from __future__ import annotations
 from plexctl.catalog.billing import billing_of
 from plexctl.cli.logs import line_dict
 from plexctl.flows import serving
-from plexctl.flows.bringing import Acting, offer_dict
+from plexctl.flows.bringing import Acting, Attempt, offer_dict
+from plexctl.flows.candidates import offer_words
 from plexctl.flows.deploy import deploy
 from plexctl.flows.observe import View
 from plexctl.flows.preparing import Prepared, dicts
@@ -22,16 +23,31 @@ def tell_findings(output: Output, findings: list[Finding]) -> None:
 
 
 def confirm_price(output: Output, prepared: Prepared, *, yes: bool) -> None:
-    """Ask before anything costs; what is free needs no question."""
+    """Ask before anything costs, with the most that another offer costs that may be tried; what is free is not."""
     offer = prepared.offer
-    price = offer.price_usd_per_hour
-    if price == 0:
+    prices = [one.offer.price_usd_per_hour for one in prepared.all]
+    if not any(price != 0 for price in prices):
         return
-    words = "an unknown price" if price is None else f"{price:.2f} USD per hour"
     where = f" in {offer.region}" if offer.region else ""
     what = f"{offer.gpu or 'no GPU'} of {prepared.provider.name}{where}"
     idle = billing_of(prepared.provider.name).idle
-    output.confirm(f"{prepared.spec.name} takes {what} for {words}; idle it bills {idle}: deploy?", yes=yes)
+    others = len(prepared.others)
+    more = f" (or, should that fail, {_next(others)} at up to {_dearest(prices)})" if others else ""
+    words = f"{prepared.spec.name} takes {what} for {_price(offer.price_usd_per_hour)}{more}"
+    output.confirm(f"{words}; idle it bills {idle}: deploy?", yes=yes)
+
+
+def _next(count: int) -> str:
+    return "the next offer" if count == 1 else f"the next {count} offers"
+
+
+def _dearest(prices: list[float | None]) -> str:
+    known = [price for price in prices if price is not None]
+    return _price(None if len(known) < len(prices) else max(known))
+
+
+def _price(usd_per_hour: float | None) -> str:
+    return "an unknown price" if usd_per_hour is None else f"{usd_per_hour:.2f} USD per hour"
 
 
 def show_plan(output: Output, prepared: Prepared) -> None:
@@ -47,6 +63,7 @@ def show_plan(output: Output, prepared: Prepared) -> None:
             "steps": [{"action": s.action, "subject": s.subject, "detail": s.detail} for s in prepared.plan.steps],
             "resources": [{"kind": r.kind, "name": r.name, "body": dict(r.body)} for r in prepared.plan.resources],
             "offer": offer_dict(prepared.offer),
+            "others": [offer_dict(one.offer) for one in prepared.others],
             "findings": dicts(prepared.findings),
         },
     )
@@ -85,6 +102,13 @@ def _show_up(output: Output, name: str, data: dict[str, object], heard: dict[str
         show_report(output, heard)
 
 
+def _show_attempts(output: Output, attempts: list[Attempt]) -> None:
+    """Show what was tried, where that was more than one offer."""
+    if len(attempts) > 1:
+        rows = [(offer_words(one.offer), one.outcome, f"{one.seconds:.0f} s", one.reason) for one in attempts]
+        output.table(("TRIED", "OUTCOME", "TOOK", "WHY"), rows)
+
+
 def deploy_to_stay(output: Output, session: Session, prepared: Prepared, acting: Acting) -> None:
     """Deploy, and show how it ended."""
     deployed = deploy(session, prepared, acting)
@@ -92,6 +116,7 @@ def deploy_to_stay(output: Output, session: Session, prepared: Prepared, acting:
     if not deployed.changed:
         output.line(f"{prepared.spec.name} runs already as asked for: no change")
     _show_up(output, prepared.spec.name, data, deployed.probe)
+    _show_attempts(output, deployed.attempts)
     output.document(
         "deploy",
         {
@@ -99,7 +124,7 @@ def deploy_to_stay(output: Output, session: Session, prepared: Prepared, acting:
             "endpoint": data["endpoint"],
             "offer": offer_dict(deployed.view.record.offer),
             "findings": dicts(deployed.findings),
-            "attempts": deployed.attempts,
+            "attempts": [one.to_dict() for one in deployed.attempts],
             "changed": deployed.changed,
             "probe": deployed.probe,
         },

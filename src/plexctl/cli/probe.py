@@ -11,7 +11,7 @@ import typer
 from plexctl import config
 from plexctl.cli.options import Json, TokenFile, seconds
 from plexctl.cli.sessions import name_or_only, open_session
-from plexctl.errors import ConfigurationError, NotFoundError, UsageError
+from plexctl.errors import ConfigurationError, UsageError
 from plexctl.flows.session import Session
 from plexctl.output import Output
 
@@ -103,17 +103,15 @@ def show_report(output: Output, data: Mapping[str, Any]) -> None:
 def _target(session: Session, target: str | None, cacert: Path | None, fingerprint: str | None) -> tuple[str, Any]:
     """Return the URL and trust of what was named: a deployment's endpoint, or a URL."""
     from plexctl.flows.health import trust_of
-    from plexctl.flows.observe import require_running
+    from plexctl.flows.observe import endpoint_now
     from plexctl.wire import Trust
 
     if target is not None and any(mark in target for mark in ":/."):
         return target, Trust.of(cacert, fingerprint)
     record = session.record(name_or_only(session, target))
-    if record.endpoint is None:
-        raise NotFoundError(f"{record.ref.name} has no endpoint yet", hint=f"see `plexctl status {record.ref.name}`")
-    require_running(session, record)
+    endpoint = endpoint_now(session, record)
     explicit = cacert is not None or fingerprint is not None
-    return record.endpoint.wss_url, Trust.of(cacert, fingerprint) if explicit else trust_of(record.endpoint)
+    return endpoint.wss_url, Trust.of(cacert, fingerprint) if explicit else trust_of(endpoint)
 
 
 async def _probe(options: ProbeOptions) -> Report | ReportOfMany:

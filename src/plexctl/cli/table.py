@@ -24,6 +24,11 @@ COMMANDS: dict[str, Command] = {
     "list": Command("observe", "list_deployments", "List the deployments, with what is true of them now."),
     "status": Command("observe", "status", "Say what is true of a deployment, or of all."),
     "probe": Command("probe", "probe", "Listen to an endpoint and say whether it talks."),
+    "open": Command(
+        "open",
+        "open_deployment",
+        "Give a browser a way in, through a tunnel where it would not trust the certificate.",
+    ),
     "logs": Command("logs", "logs", "Show what a deployment printed."),
     "stop": Command("operate", "stop", "End what costs while it runs; `start` brings it back."),
     "start": Command("operate", "start", "Bring a stopped deployment back and wait until it is ready."),

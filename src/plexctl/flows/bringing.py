@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from plexctl.flows.follow import end_of, follow_start
+from plexctl.flows.faults import host_of
+from plexctl.flows.follow import Patience, follow_start, note_start
 from plexctl.flows.observe import View
 from plexctl.flows.preparing import Prepared
 from plexctl.flows.probing import check_talking
@@ -37,6 +38,27 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One offer that was tried, and what became of it; `seconds` until it was ready, or gone again."""
+
+    offer: Offer
+    outcome: str = "ready"
+    """A stable word: ready, a `Fault`'s, or the code of the error that ended it all."""
+    reason: str = ""
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as the JSON documents show it."""
+        return {
+            "offer": offer_dict(self.offer),
+            "host": host_of(self.offer),
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Deployed:
     """What a deploy ended with."""
 
@@ -44,20 +66,24 @@ class Deployed:
     findings: list[Finding]
     changed: bool
     probe: dict[str, object]
-    attempts: list[dict[str, object]]
+    attempts: list[Attempt]
 
 
-def bring_up(run: Run, entry: Entry, *, was_running: bool) -> Deployed:
+def bring_up(run: Run, entry: Entry, *, was_running: bool, patience: Patience | None = None) -> Deployed:
     """Apply the plan, follow it and listen. Raises what `apply`, `follow_start` and `check_talking` raise."""
     session, prepared = run.session, run.prepared
+    begun = session.monotonic()
     entry.want(Wanted.RUNNING)
     if not was_running:
-        entry.expires(end_of(session, prepared.spec))
+        note_start(session, entry, prepared.spec)
     deployment = prepared.provider.apply(prepared.plan, entry)
     session.reporter.progress(f"{deployment.ref.label} on {prepared.provider.name}")
-    view = follow_start(session, entry.record, prepared.spec.limits.start_timeout_s)
+    limits = prepared.spec.limits
+    patience = patience or Patience(min(limits.start_timeout_s, limits.deadline_s or limits.start_timeout_s))
+    view = follow_start(session, entry.record, patience, entry.reached)
+    entry.ready()
     heard = check_talking(session, view, may_be_busy=was_running) if run.acting.probe else {}
-    attempt: dict[str, object] = {"offer": offer_dict(prepared.offer), "outcome": "ready"}
+    attempt = Attempt(prepared.offer, seconds=session.monotonic() - begun)
     return Deployed(view, prepared.findings, deployment.changed, heard, [attempt])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import NoReturn
@@ -11,7 +11,7 @@ from msgspec import structs
 
 from plexctl.catalog import Catalog, Row, load, today
 from plexctl.catalog.judging import Judged, Kind, Refusal, judge, never, refusal
-from plexctl.catalog.live import with_live
+from plexctl.catalog.live import Told, denied_rows, with_live
 from plexctl.catalog.wishes import Wish, check_region
 from plexctl.catalog.without_gpu import WITHOUT_GPU, row_without_gpu
 from plexctl.errors import NoCapacityError, PreflightError
@@ -34,6 +34,8 @@ class Market:
     catalog: Catalog
     day: date
     """From which ages are counted."""
+    denied: frozenset[Row] = frozenset()
+    """Rows that are not to be taken; the note says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Choice:
 
     chosen: Judged
     considered: list[Considered]
+    passed: list[Judged]
+    """All that could be taken, the chosen one first, and by preference (the chosen one once more)."""
 
 
 def looks_at(provider: str) -> bool:
@@ -72,16 +76,21 @@ def market_of(session: Session, spec: Spec, wish: Wish) -> Market:
     return _market(session, catalog, rows, wish)
 
 
-def market_with(session: Session, wish: Wish, offers: Iterable[Offer], *, without_gpu: bool) -> Market:
-    """Return one provider's market with its live offers laid over the catalog's.
+def market_with(session: Session, wish: Wish, told: Iterable[Told], without_gpu: Collection[str] = ()) -> Market:
+    """Return the market of providers with their live offers laid over the catalog's.
 
-    `without_gpu`: the engine takes none there. Raises UsageError for a region that it does not have.
+    `without_gpu`: where the engine takes none. Raises UsageError for a region that none of them has.
     """
     catalog, day = load(session.home), today(session.environ, session.now())
-    (name,) = wish.providers
-    live = [one for one in offers if (one.gpu is None) == without_gpu]
-    shipped = [row_without_gpu(name, catalog)] if without_gpu else catalog.rows_of(name)
-    return _market(session, catalog, with_live(shipped, live, day), wish)
+    rows: list[Row] = []
+    denied: list[Row] = []
+    for one in told:
+        is_without = one.provider in without_gpu
+        offers = tuple(offer for offer in one.offers if (offer.gpu is None) == is_without)
+        shipped = [row_without_gpu(one.provider, catalog)] if is_without else catalog.rows_of(one.provider)
+        rows += with_live(shipped, replace(one, offers=offers), day, wish.region)
+        denied += denied_rows(one, day)
+    return replace(_market(session, catalog, [*rows, *denied], wish), denied=frozenset(denied))
 
 
 def choose(
@@ -105,12 +114,15 @@ def choose(
     if spec.engine == ECHO:
         # Any machine serves: the cheapest is the best.
         judged.sort(key=lambda one: float("inf") if one.usd_per_hour is None else one.usd_per_hour)
-    considered = [Considered(one, _why_not(one, spec, wish, force=force)) for one in judged]
+    considered = [Considered(one, _why_not(one, spec, market, force=force)) for one in judged]
     passed = [one.judged for one in considered if one.refusal is None]
     if not passed:
         _refuse(considered, wish, market.day)
     same = [_again(one, before) for one in passed if before is not None and _is_same(one, before, wish)]
-    return Choice((same or passed)[0], considered)
+    # Of several alike, the one at its own price is its own.
+    same.sort(key=lambda one: before is None or one.usd_per_hour != before.price_usd_per_hour)
+    chosen = (same or passed)[0]
+    return Choice(chosen, considered, [chosen, *passed])
 
 
 def settled(session: Session, spec: Spec, chosen: Judged) -> Spec:
@@ -153,7 +165,9 @@ def _looked_at(session: Session, rows: Iterable[Row]) -> list[Row]:
 
 def _is_same(judged: Judged, before: Offer, wish: Wish) -> bool:
     row = judged.row
-    if (row.gpu, row.count) != (before.gpu, before.count) or wish.region not in (None, before.region):
+    if (row.provider, row.gpu, row.count) != (before.provider, before.gpu, before.count):
+        return False
+    if wish.region not in (None, before.region):
         return False
     return before.region is None or not row.regions or before.region in row.regions
 
@@ -162,9 +176,11 @@ def _again(judged: Judged, before: Offer) -> Judged:
     return replace(judged, region=before.region)
 
 
-def _why_not(judged: Judged, spec: Spec, wish: Wish, *, force: bool) -> Refusal | None:
+def _why_not(judged: Judged, spec: Spec, market: Market, *, force: bool) -> Refusal | None:
     serves = None if spec.engine == ECHO else never(judged, cpu_offload=spec.model.cpu_offload, force=force)
-    found = refusal(judged, wish)
+    found = refusal(judged, market.wish)
+    if found is None and judged.row in market.denied:
+        found = Refusal(Kind.STOCK, judged.row.note or "is not to be taken")
     return serves if found is None or (serves and found.kind is Kind.STOCK) else found
 
 

@@ -11,17 +11,19 @@ from dataclasses import replace
 
 from plexctl.flows import images
 from plexctl.flows.bringing import Acting, Deployed, Run, bring_up
+from plexctl.flows.candidates import Trial, first_that_comes_up
 from plexctl.flows.follow import look_now, still_of_use
-from plexctl.flows.observe import RUNNING, provider_status
+from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.preparing import Prepared, as_deployed, same_offer
 from plexctl.flows.session import Session
-from plexctl.flows.undoing import removed, stopped, undone, what_may_be_left, with_consequence
+from plexctl.flows.undoing import stopped, undone, what_may_be_left, with_consequence
 from plexctl.flows.updating import update
 from plexctl.identity import new_id
 from plexctl.journal import Record, Wanted
 from plexctl.locks import mutation_lock
 from plexctl.model import Ref
 from plexctl.registry import OWN_HARDWARE
+from plexctl.states import State
 
 
 def deploy(session: Session, prepared: Prepared, acting: Acting) -> Deployed:
@@ -33,19 +35,19 @@ def deploy(session: Session, prepared: Prepared, acting: Acting) -> Deployed:
     name = prepared.provider.name
     provider = session.provider(name, acting.secrets, renews_secrets=acting.renews_secrets)
     prepared = replace(prepared, provider=provider)
+    begun = session.monotonic()
     with mutation_lock(session.home, prepared.spec.name), session.journal() as journal:
         if images.runs_here(prepared.spec):
             prepared = _with_image_here(session, prepared)
         run = Run(session, prepared, journal, acting)
         record = journal.record(prepared.spec.name)
-        if record is None:
-            return _create(run, _fresh_ref(run))
-        if _is_as_asked(record, prepared):
-            return _again(run, record)
-        if _can_be_updated(record, prepared):
+        if record is not None and _is_as_asked(record, prepared):
+            return _again(run, record, begun)
+        if record is not None and _can_be_updated(record, prepared):
             return update(run, record)
-        _remove(run, record)
-        return _create(run, _fresh_ref(run))
+        if record is not None:
+            _remove(run, record)
+        return first_that_comes_up(Trial(run, _fresh_ref(run), begun))
 
 
 def _with_image_here(session: Session, prepared: Prepared) -> Prepared:
@@ -54,23 +56,16 @@ def _with_image_here(session: Session, prepared: Prepared) -> Prepared:
     return replace(prepared, spec=spec, plan=prepared.provider.plan(spec, prepared.offer))
 
 
-def _create(run: Run, ref: Ref) -> Deployed:
-    session, provider, journal = run.session, run.prepared.provider, run.journal
-    try:
-        if ref.resources:
-            journal.adopt(ref, run.prepared.spec, run.prepared.offer, None)
-        else:
-            journal.begin(ref, run.prepared.spec, run.prepared.offer)
-        return bring_up(run, journal.entry(ref.id), was_running=False)
-    except BaseException as error:
-        failed = what_may_be_left(journal, ref)
-        raise undone(session, error, lambda: removed(provider, journal, ref), failed) from error
+def _again(run: Run, record: Record, begun: float) -> Deployed:
+    """Bring up what is recorded as asked for; what ran already is left as it is when that fails.
 
-
-def _again(run: Run, record: Record) -> Deployed:
-    """Bring up what is recorded as asked for; what ran already is left as it is when that fails."""
+    What was never ready, or is gone at its provider, is the first of the attempts.
+    """
     session, provider, journal, ref = run.session, run.prepared.provider, run.journal, record.ref
-    was_running = still_of_use(provider, look_now(session, record))
+    view = look_now(session, record)
+    was_running = still_of_use(provider, view)
+    if _is_under_way(record, view):
+        return first_that_comes_up(Trial(run, ref, begun, is_recorded=True, was_running=was_running))
     try:
         return bring_up(run, journal.entry(ref.id), was_running=was_running)
     except BaseException as error:
@@ -78,6 +73,14 @@ def _again(run: Run, record: Record) -> Deployed:
             raise with_consequence(error, f"{ref.name} ran before and was left as it is") from error
         failed = what_may_be_left(journal, ref)
         raise undone(session, error, lambda: stopped(provider, journal, ref), failed) from error
+
+
+def _is_under_way(record: Record, view: View) -> bool:
+    """Tell whether a deploy was cut short before anything was ready, or nothing is left of it."""
+    if record.ref.provider in OWN_HARDWARE or record.wanted is not Wanted.RUNNING:
+        return False
+    was_never_ready = record.ready_at is None and view.status.state is not State.READY
+    return was_never_ready or view.told is State.MISSING
 
 
 def _fresh_ref(run: Run) -> Ref:

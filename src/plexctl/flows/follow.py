@@ -7,6 +7,9 @@ the time is over: 303, 503 and silence are a start under way.
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from plexctl.contract import Provider
@@ -17,12 +20,12 @@ from plexctl.errors import (
     PlexError,
     PreflightError,
     ProviderError,
-    UnhealthyError,
 )
+from plexctl.flows.faults import Fault, StartError, error_of_end
 from plexctl.flows.observe import ENDED, RUNNING, View, asked_provider, look, usage_of, with_gateways_word
 from plexctl.flows.session import Session
-from plexctl.journal import Record
-from plexctl.model import Status
+from plexctl.journal import Entry, Record
+from plexctl.model import Endpoint, Status
 from plexctl.spec import Spec
 from plexctl.states import State
 
@@ -32,30 +35,46 @@ _LAST_POLL_S = 0.8
 _BACKOFF = 1.3
 _PROVIDER_EVERY_S = 5.0
 """How often a provider is asked while its word is that the gateway should be: its API is not the gateway's."""
+_HEARD_S = 0.5
+"""How long a provider's answer is waited for while the gateway can be asked."""
 _SILENCE_S = 60.0
 """How long neither provider nor gateway may answer: then the network is gone, and waiting on would tell nothing."""
 _LAST_LINES = 20
 _LINES_SHOWN = 5
-_BY_CAUSE: dict[str | None, tuple[type[PlexError], str]] = {
-    "licence": (LicenceError, "`plexctl check-license` says what stands in the way"),
-    "credentials": (CredentialsError, "`plexctl check-license` says what is wrong with the token"),
-}
-"""Causes that the gateway names and that have an exit code of their own."""
 _FINAL = (CredentialsError, LicenceError, NoCapacityError, PreflightError)
 """What a provider says of a start that no waiting mends."""
 
 
-def follow_start(session: Session, record: Record, limit_s: float) -> View:
-    """Wait until the deployment is ready.
+def _unheard(endpoint: Endpoint) -> None:
+    """Tell nobody where callers go."""
+    del endpoint
 
-    Raises UnhealthyError when it fails, ends, or takes longer; LicenceError or CredentialsError when the model's hub
-    refused the weights; NoCapacityError, PreflightError (quota) or CredentialsError as the provider says;
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a start may take in all, and how long nothing at all may go on, in seconds; None: as long."""
+
+    limit_s: float
+    standstill_s: float | None = None
+
+
+def follow_start(
+    session: Session,
+    record: Record,
+    patience: Patience | float,
+    reached: Callable[[Endpoint], None] = _unheard,
+) -> View:
+    """Wait until the deployment is ready. `reached` is told where callers go when the provider tells it late.
+
+    Raises StartError when it fails, ends, stands still, or takes longer; LicenceError or CredentialsError when the
+    model's hub refused the weights; NoCapacityError, PreflightError (quota) or CredentialsError as the provider says;
     ProviderError when nobody answers for a minute.
     """
+    patience = patience if isinstance(patience, Patience) else Patience(patience)
     try:
-        return asyncio.run(_follow(session, record, limit_s))
-    except TimeoutError:
-        raise _too_late(session, record, limit_s) from None
+        return asyncio.run(_follow(session, record, patience, reached))
+    except TimeoutError as late:
+        raise _too_late(session, record, patience, str(late)) from None
 
 
 def look_now(session: Session, record: Record) -> View:
@@ -70,44 +89,57 @@ def still_of_use(provider: Provider, view: View) -> bool:
     return view.status.state in RUNNING or (view.status.state is State.UNKNOWN and view.told in RUNNING)
 
 
-def end_of(session: Session, spec: Spec) -> float | None:
-    """Return when a deployment that is started now ends by itself, in seconds since the epoch."""
+def note_start(session: Session, entry: Entry, spec: Spec) -> None:
+    """Record when a deployment that is started now ends by itself, and that a certificate made at a start is void."""
     ttl_s = spec.limits.ttl_s
-    return None if ttl_s is None else session.now() + ttl_s
+    entry.expires(None if ttl_s is None else session.now() + ttl_s)
+    endpoint = entry.record.endpoint
+    if endpoint is not None and endpoint.tls.startswith("sha256:"):
+        entry.unreached()
 
 
-async def _follow(session: Session, record: Record, limit_s: float) -> View:
-    watch = _Watch(session, record)
+async def _follow(session: Session, record: Record, patience: Patience, reached: Callable[[Endpoint], None]) -> View:
+    watch = _Watch(session, record, reached)
     begun, delay = session.monotonic(), _FIRST_POLL_S
+    moved_at, seen = begun, None
     while True:
         view = await watch.look()
         session.reporter.progress(f"{view.status.state}: {view.status.detail}")
         if view.status.state is State.READY:
             return view
         if view.status.state in ENDED:
-            raise _ended(session, record, view)
-        left_s = begun + limit_s - session.monotonic()
+            raise error_of_end(view, _last_lines(session, record))
+        now, sign = session.monotonic(), (watch.told, view.health)
+        if sign != seen:
+            moved_at, seen = now, sign
+        if patience.standstill_s is not None and now - moved_at >= patience.standstill_s:
+            raise TimeoutError(f"stood still for {patience.standstill_s:g} s")
+        left_s = begun + patience.limit_s - now
         if left_s <= 0:
-            raise TimeoutError
+            raise TimeoutError(f"was not ready within {round(patience.limit_s, 1):g} s")
         await session.sleep(min(delay, left_s))
         delay = min(delay * _BACKOFF, _LAST_POLL_S)
 
 
 @dataclass(slots=True)
 class _Watch:
-    """Looks at a start: the gateway each time, the provider often enough."""
+    """Looks at a start: the gateway each time, the provider often enough, and never the one instead of the other."""
 
     session: Session
     record: Record
-    status: Status | None = field(default=None, init=False)
+    reached: Callable[[Endpoint], None]
+    told: Status | None = field(default=None, init=False)
+    """The provider's last word."""
     asked_at: float = field(default=0.0, init=False)
     silent_since: float | None = field(default=None, init=False)
+    question: asyncio.Future[Status | BaseException] | None = field(default=None, init=False)
+    """What the provider is being asked."""
 
     async def look(self) -> View:
         """Return what is true now. Raises what `follow_start` says of providers."""
         now = self.session.monotonic()
-        failure = await self._ask_provider() if self._is_due(now) else None
-        status = self.status or self._untold()
+        failure = await self._ask_provider(now)
+        status = self._known()
         view = await with_gateways_word(View(self.record, status, told=status.state))
         if failure is None or view.health is not None:
             self.silent_since = None
@@ -115,30 +147,45 @@ class _Watch:
             self._tolerate(failure, now)
         return view
 
-    def _untold(self) -> Status:
-        """Return what holds as long as the provider has not answered: the gateway may, where its place is known."""
+    def _known(self) -> Status:
+        """Return what holds, given what the provider told last, and where it was journaled that the gateway is."""
         endpoint = self.record.endpoint
-        state = State.LOADING if endpoint else State.CREATING
-        return Status(state, endpoint, "the provider does not answer")
+        if self.told is None:
+            state = State.LOADING if endpoint else State.CREATING
+            return Status(state, endpoint, "the provider does not answer")
+        if self.told.state is State.LOADING and self.told.endpoint is None:
+            # It was journaled when it was made; not every provider tells it again of what is only served.
+            return replace(self.told, endpoint=endpoint)
+        return self.told
 
     def _is_due(self, now: float) -> bool:
-        told = self.status
-        if told is None or self.silent_since is not None or told.state is not State.LOADING or told.endpoint is None:
+        known = self._known()
+        if self.told is None or self.silent_since is not None or known.state is not State.LOADING:
             return True
-        return now - self.asked_at >= _PROVIDER_EVERY_S
+        return known.endpoint is None or now - self.asked_at >= _PROVIDER_EVERY_S
 
-    async def _ask_provider(self) -> PlexError | None:
-        """Ask, and return why it could not tell."""
-        try:
-            told = await asyncio.to_thread(asked_provider, self.session, self.record)
-        except _FINAL:
-            raise
-        except PlexError as error:
-            return error
-        if told.state is State.LOADING and told.endpoint is None:
-            # It was journaled when it was made; not every provider tells it again of what is only served.
-            told = replace(told, endpoint=self.record.endpoint)
-        self.status, self.asked_at = told, self.session.monotonic()
+    async def _ask_provider(self, now: float) -> PlexError | None:
+        """Ask when it is time, and return why it could not tell.
+
+        A provider that takes long is heard later: a gateway that is ready meanwhile is not overlooked.
+        """
+        if self.question is None and self._is_due(now):
+            self.question = _in_background(lambda: asked_provider(self.session, self.record))
+        if self.question is None:
+            return None
+        can_wait = self.told is not None and self._known().endpoint is not None
+        await asyncio.wait([self.question], timeout=_HEARD_S if can_wait else None)
+        if not self.question.done():
+            return None
+        told, self.question = self.question.result(), None
+        if isinstance(told, PlexError) and not isinstance(told, _FINAL):
+            return told
+        if isinstance(told, BaseException):
+            raise told
+        if told.endpoint is not None and told.endpoint != self.record.endpoint:
+            self.reached(told.endpoint)
+            self.record = replace(self.record, endpoint=told.endpoint)
+        self.told, self.asked_at = told, self.session.monotonic()
         return None
 
     def _tolerate(self, failure: PlexError, now: float) -> None:
@@ -149,30 +196,36 @@ class _Watch:
             raise ProviderError(words, hint=failure.hint or "check the network") from failure
 
 
-def _ended(session: Session, record: Record, view: View) -> PlexError:
-    """Return the error for a start that has failed; a licence or a token is said as such."""
-    error = _unhealthy(session, record, f"{record.ref.name} {view.status.state}: {view.status.detail}")
-    kind, hint = _BY_CAUSE.get(view.health.cause if view.health else None, (None, None))
-    return error if kind is None else kind(error.message, hint=hint, data=error.data)
+def _in_background(ask: Callable[[], Status]) -> asyncio.Future[Status | BaseException]:
+    """Ask in a thread that holds up nobody, not even the exit; what it raises is what is returned."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Status | BaseException] = loop.create_future()
+
+    def work() -> None:
+        try:
+            told: Status | BaseException = ask()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            told = error
+        with suppress(RuntimeError):  # The loop has ended: nobody waits any more.
+            loop.call_soon_threadsafe(answer.set_result, told)
+
+    threading.Thread(target=work, name="plexctl-status", daemon=True).start()
+    return answer
 
 
-def _too_late(session: Session, record: Record, limit_s: float) -> PlexError:
+def _too_late(session: Session, record: Record, patience: Patience, late: str) -> PlexError:
     """Return the error for a start that took too long: where nothing came up at all, nobody had a GPU for it."""
     name, lines = record.ref.name, _last_lines(session, record)
     usage = usage_of(session, record)
     if usage is not None and usage.replicas == 0:
-        words = f"nothing of {name} came up within {limit_s:g} s: the provider had no machine for it"
+        within = f"within {round(patience.limit_s, 1):g} s"
+        words = f"nothing of {name} came up {within}: the provider had no machine for it"
         hint = "try again later, or choose another --gpu or --region"
         return NoCapacityError(words, hint=hint, data={"log": lines})
     for line in lines[-_LINES_SHOWN:]:
         session.reporter.note(f"  log: {line}")
     hint = "give it longer with --timeout; its last lines of log are above, or in `data.log` with --json"
-    return UnhealthyError(f"{name} was not ready within {limit_s:g} s", hint=hint, data={"log": lines})
-
-
-def _unhealthy(session: Session, record: Record, words: str) -> UnhealthyError:
-    """Return the error with the end of the log, which may be gone by the time that anybody asks for it."""
-    return UnhealthyError(words, data={"log": _last_lines(session, record)})
+    return StartError(f"{name} {late}", hint=hint, data={"log": lines}, fault=Fault.SLOW_START)
 
 
 def _last_lines(session: Session, record: Record) -> list[str]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
 
-from plexctl.errors import PlexError, UnhealthyError
+from plexctl.errors import NotFoundError, PlexError, UnhealthyError
 from plexctl.flows.health import Health
 from plexctl.flows.session import Session
 from plexctl.journal import Record, Wanted
-from plexctl.model import Status, Usage
+from plexctl.model import Endpoint, Status, Usage
 from plexctl.spec import Spec
 from plexctl.states import State
 
@@ -140,13 +140,20 @@ def number_at(spec: Spec, key: str) -> int:
     return found
 
 
-def require_running(session: Session, record: Record) -> None:
-    """Raise UnhealthyError for a deployment that has ended: its address may be somebody else's by now."""
-    status = provider_status(session, record)
+def endpoint_now(session: Session, record: Record) -> Endpoint:
+    """Return where callers go now: ports and certificates change with each start at some providers.
+
+    Raises UnhealthyError for a deployment that has ended, since its address may be somebody else's by now, and
+    NotFoundError for one that has no address yet.
+    """
+    status, name = provider_status(session, record), record.ref.name
     if status.state in ENDED:
-        name = record.ref.name
         hint = f"`plexctl start {name}` brings it back"
         raise UnhealthyError(f"{name} is {status.state}: {status.detail}", hint=hint)
+    endpoint = status.endpoint or record.endpoint
+    if endpoint is None:
+        raise NotFoundError(f"{name} has no endpoint yet", hint=f"see `plexctl status {name}`")
+    return endpoint
 
 
 def provider_status(session: Session, record: Record) -> Status:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError, PlexError
-from plexctl.flows.follow import end_of, follow_start, look_now, still_of_use
+from plexctl.flows.follow import follow_start, look_now, note_start, still_of_use
 from plexctl.flows.observe import ENDED, View, provider_status
 from plexctl.flows.session import Session, require
 from plexctl.flows.undoing import stopped, undone, what_may_be_left
@@ -60,10 +60,11 @@ def start(session: Session, name: str, values_of: SecretsOf) -> tuple[View, bool
         was_running = still_of_use(provider, look_now(session, record))
         entry.want(Wanted.RUNNING)
         if not was_running:
-            entry.expires(end_of(session, record.spec))
+            note_start(session, entry, record.spec)
         try:
             deployment = provider.apply(plan, entry)
-            view = follow_start(session, entry.record, record.spec.limits.start_timeout_s)
+            view = follow_start(session, entry.record, record.spec.limits.start_timeout_s, entry.reached)
+            entry.ready()
         except BaseException as error:
             if was_running:
                 raise

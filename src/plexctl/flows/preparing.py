@@ -1,43 +1,32 @@
-"""What a deploy knows before it touches anything: findings, the offer at its price of this moment, and the plan."""
+"""What a deploy knows before it touches anything: findings, offers at the prices of this moment, and the plans."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Literal
 
 from msgspec import structs
 
-from plexctl.catalog.live import offer_of
-from plexctl.catalog.wishes import Wish
+from plexctl.catalog.judging import Judged
+from plexctl.catalog.live import Told, offers_of
 from plexctl.contract import Bounded, Provider
-from plexctl.errors import NoCapacityError, PlexError, PreflightError, ProviderError
+from plexctl.errors import NoCapacityError, PreflightError
 from plexctl.flows import images, licence
-from plexctl.flows.choosing import choose, market_of, market_with, settled
+from plexctl.flows.asking import Answer, Order, ask_providers, dicts, refuse_failed
+from plexctl.flows.choosing import Choice, Market, choose, market_of, market_with, settled
+from plexctl.flows.faults import host_of
 from plexctl.flows.planning import lay_out, model_findings, price_findings, template_findings
 from plexctl.flows.session import Session
-from plexctl.journal import Record
-from plexctl.licence import Token
-from plexctl.model import Finding, Level, Need, Offer, Plan
+from plexctl.journal import DeniedHost, Record, Wanted
+from plexctl.model import Finding, Offer, Plan
 from plexctl.registry import OWN_HARDWARE
-from plexctl.side_by_side import ask_all
 from plexctl.spec import Spec
 
-_DEADLINE_S = 300.0
-"""For the checks before a deploy, together: a provider may ask to be asked later (429)."""
-_LICENCE, _PREFLIGHT, _OFFERS = "licence", "preflight", "offers"
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked for: the spec, what the offer must be, and the token that the model's hub will get."""
-
-    spec: Spec
-    wish: Wish
-    hub_token: Token | None = None
-    force: bool = False
-    """Take what was found unfit."""
+_LAID_OUT = 4
+"""So many times the offers that may be tried are looked at to find those that can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,127 +39,154 @@ class Prepared:
     offer: Offer
     findings: list[Finding]
     plan: Plan
+    others: tuple[Prepared, ...] = ()
+    """What is tried after it, in turn, where another offer may do better."""
+
+    @property
+    def all(self) -> tuple[Prepared, ...]:
+        """Everything that may be tried, in turn."""
+        return (self, *self.others)
 
 
 def prepare(session: Session, order: Order) -> Prepared:
-    """Check, choose an offer and plan; touches nothing.
+    """Check, choose offers and plan; touches nothing.
 
-    The licence counts first. Raises the errors of `plexctl.licence.errors`, what the adapter's preflight raises,
+    The licence counts first. Raises the errors of `plexctl.licence.errors`, what an adapter's preflight raises,
     PreflightError for what could never work, NoCapacityError when no offer meets the need.
     """
-    spec = order.spec
-    provider = session.provider(spec.provider or "")
-    is_own = provider.name in OWN_HARDWARE
-    asked: dict[str, Callable[[], list[Any]]] = {
-        _LICENCE: partial(licence.preflight, session, spec, order.hub_token),
-        _PREFLIGHT: partial(provider.preflight, spec),
-        # By an adapter of its own, since one need not bear two calls at once.
-        # All of them: one that an adapter left out would be judged by the catalog's older word.
-        _OFFERS: partial(session.provider(provider.name).offers, Need()),
-    }
-    answers = ask_all(asked, _DEADLINE_S)
-    findings = [*_told(answers[_LICENCE]), *_told(answers[_PREFLIGHT])]
-    _refuse_failed(findings)
-    if is_own:
-        return _own(session, order, provider, _told(answers[_OFFERS]), findings)
-    return _sold(session, order, provider, answers[_OFFERS], findings)
-
-
-def dicts(findings: list[Finding]) -> list[dict[str, object]]:
-    """Return findings as the JSON documents show them."""
-    return [
-        {"check": found.check, "level": found.level, "message": found.message, "fix": found.fix} for found in findings
-    ]
+    providers = order.wish.providers
+    names = providers if len(providers) > 1 else (order.spec.provider or "",)
+    answers, findings = ask_providers(session, order, names)
+    if names[0] in OWN_HARDWARE:
+        return _own(session, order, answers[0], findings)
+    return _sold(session, order, answers, findings)
 
 
 def same_offer(one: Offer, other: Offer) -> bool:
-    """Tell whether two offers are of the same thing in the same place; prices go up and down."""
-    return (one.provider, one.gpu, one.count, one.region) == (other.provider, other.gpu, other.count, other.region)
+    """Tell whether two offers are of the same thing in the same place, and host; prices go up and down."""
+    return _what(one) == _what(other)
+
+
+def _what(offer: Offer) -> tuple[object, ...]:
+    return offer.provider, offer.gpu, offer.count, offer.region, host_of(offer)
 
 
 def as_deployed(spec: Spec) -> Spec:
-    """Return the spec without what only says how long this run waits."""
-    return structs.replace(spec, limits=structs.replace(spec.limits, start_timeout_s=1.0))
+    """Return the spec without what only says how long this run waits, and what it tries."""
+    limits = structs.replace(spec.limits, start_timeout_s=1.0, max_tries=1, deadline_s=None)
+    return structs.replace(spec, limits=limits)
 
 
-def _own(session: Session, order: Order, provider: Provider, offers: list[Offer], findings: list[Finding]) -> Prepared:
+def _own(session: Session, order: Order, answer: Answer, findings: list[Finding]) -> Prepared:
     """Prepare for hardware of the user's own: what it offers is what there is."""
+    provider = answer.provider
     if order.wish.asks_of_gpu:
         choose(session, market_of(session, order.spec, order.wish), order.spec, force=True)
-    if not offers:
+    if not answer.offers:
         raise NoCapacityError(f"{provider.name} offers nothing that meets the need")
-    offer = min(offers, key=_price)
+    offer = min(answer.offers, key=_price)
     engine: Literal["personaplex", "echo"] = order.spec.engine or ("personaplex" if offer.gpu else "echo")
     # The engine is recorded, so that a start runs it again.
     spec = images.with_pushed_image(session, structs.replace(order.spec, engine=engine), offer)
-    return Prepared(spec, provider, offer, findings, provider.plan(spec, offer))
+    return Prepared(spec, provider, offer, [*findings, *answer.findings], provider.plan(spec, offer))
 
 
-def _sold(
-    session: Session, order: Order, provider: Provider, told: list[Any] | Exception, findings: list[Finding]
-) -> Prepared:
-    """Prepare for what somebody sells: the best of the catalog's offers, at the prices of this moment."""
-    wish, name = order.wish, provider.name
-    live, unread = _live(told)
-    without_gpu = order.spec.engine == licence.ECHO and provider.capabilities.runs_without_gpu
-    market = market_with(session, wish, live, without_gpu=without_gpu)
-    if not market.catalog.rows:
-        raise NoCapacityError(f"{name} offers nothing that meets the need")
-    record = _recorded(session, order.spec.name, name)
+@dataclass(frozen=True, slots=True)
+class _Sale:
+    """What somebody sells, judged: all that a candidate is laid out from."""
+
+    session: Session
+    order: Order
+    answers: dict[str, Answer]
+    findings: list[Finding]
+    market: Market
+    record: Record | None
+
+    def lay_out(self, judged: Judged, offer: Offer, *, is_first: bool) -> Prepared:
+        """Lay out one offer; only the first's place is asked about. Raises PreflightError where it can never work."""
+        session, order, record, name = self.session, self.order, self.record, offer.provider
+        spec = settled(session, order.spec, judged)
+        if record and as_deployed(record.spec) == as_deployed(spec) and same_offer(record.offer, offer):
+            # As it was recorded, price included: the same plan again.
+            offer = record.offer
+        plan, checked = lay_out(session, spec, name, offer)
+        models = model_findings(judged, spec, force=order.force)
+        prices = price_findings(self.market.catalog, judged, self.market.day)
+        more = [*checked, *prices, *template_findings(spec.templates.folder)]
+        answer = self.answers[name]
+        if is_first and isinstance(answer.provider, Bounded):
+            more += answer.provider.check_offer(spec, offer)
+        findings = list(dict.fromkeys([*self.findings, *answer.findings, *models, *more]))
+        refuse_failed(one for one in findings if not (order.force and one in models))
+        return Prepared(spec, answer.provider, offer, findings, plan)
+
+
+def _sold(session: Session, order: Order, answers: list[Answer], findings: list[Finding]) -> Prepared:
+    """Prepare for what others sell: the best of the catalog's offers, at the prices of this moment, and the next."""
+    wish, spec = order.wish, order.spec
+    by_name = {one.provider.name: one for one in answers}
+    record = _recorded(session, spec.name, by_name)
     before = record.offer if record else None
-    chosen = choose(session, market, order.spec, force=order.force, before=before).chosen
-    offer, spec = offer_of(chosen, live), settled(session, order.spec, chosen)
-    if record and as_deployed(record.spec) == as_deployed(spec) and same_offer(record.offer, offer):
-        # As it was recorded, price included: the same plan again.
-        offer = record.offer
-    plan, checked = lay_out(session, spec, name, offer)
-    models = model_findings(chosen, spec, force=order.force)
-    more = [*checked, *price_findings(market.catalog, chosen, market.day), *template_findings(spec.templates.folder)]
-    more += provider.check_offer(spec, offer) if isinstance(provider, Bounded) else []
-    findings = list(dict.fromkeys([*findings, *models, *unread, *more]))
-    _refuse_failed([one for one in findings if not (order.force and one in models)])
-    return Prepared(spec, provider, offer, findings, plan)
+    denied = {} if order.ignores_denied else _denied(session)
+    told = [one.told(denied, record if record and record.wanted is not Wanted.GONE else None) for one in answers]
+    sellers = [one.provider for one in answers]
+    without_gpu = [one.name for one in sellers if spec.engine == licence.ECHO and one.capabilities.runs_without_gpu]
+    market = market_with(session, replace(wish, providers=tuple(by_name)), told, without_gpu)
+    if not market.catalog.rows:
+        raise NoCapacityError(f"{', '.join(by_name)} offers nothing that meets the need")
+    choice = choose(session, market, spec, force=order.force, before=before)
+    return _laid_out(_Sale(session, order, by_name, findings, market, record), _in_turn(choice, told))
 
 
-def _told(answer: list[Any] | Exception) -> list[Any]:
-    """Return what was answered; raise what was raised."""
-    if isinstance(answer, Exception):
-        raise _in_words(answer)
-    return answer
+def _laid_out(sale: _Sale, candidates: Iterator[tuple[Judged, Offer]]) -> Prepared:
+    """Lay out as many candidates as may be tried. Raises what speaks against the first; others are left out for it."""
+    tries = sale.order.spec.limits.max_tries
+    first = sale.lay_out(*next(candidates), is_first=True)
+    others: list[Prepared] = []
+    for judged, offer in islice(candidates, _LAID_OUT * tries):
+        if len(others) == tries - 1:
+            break
+        with suppress(PreflightError):
+            others.append(sale.lay_out(judged, offer, is_first=False))
+    return replace(first, others=tuple(others))
 
 
-def _live(answer: list[Any] | Exception) -> tuple[list[Offer], list[Finding]]:
-    """Return the live offers; or none, and the finding that says why prices are the catalog's."""
-    if not isinstance(answer, Exception):
-        return answer, []
-    error = _in_words(answer)
-    if not isinstance(error, PlexError):
-        raise error
-    words = f"the provider's own prices could not be read: {error.message}"
-    return [], [
-        Finding("price-read", Level.WARN, words, "the catalog's are used; `plexctl catalog refresh` tries again")
-    ]
+def _in_turn(choice: Choice, told: Iterable[Told]) -> Iterator[tuple[Judged, Offer]]:
+    """Yield offers with the best first, one of each host before a second of any."""
+    live = [offer for one in told for offer in one.offers]
+    ordered = [(judged, offer) for judged in choice.passed for offer in offers_of(judged, live)]
+    hosts: set[tuple[str, str]] = set()
+    later: list[tuple[Judged, Offer]] = []
+    seen: list[Offer] = []
+    for judged, offer in ordered:
+        if offer in seen:
+            continue
+        seen.append(offer)
+        host = host_of(offer)
+        if host is not None and (offer.provider, host) in hosts:
+            later.append((judged, offer))
+            continue
+        hosts.add((offer.provider, host or ""))
+        yield judged, offer
+    yield from later
 
 
-def _in_words(error: Exception) -> Exception:
-    if type(error) is TimeoutError:
-        return ProviderError(f"the checks before a deploy: {error}", hint="check the network, and try again")
-    return error
+def _denied(session: Session) -> dict[tuple[str, str], DeniedHost]:
+    """Return the hosts that failed a start not long ago."""
+    if not session.has_journal():
+        return {}
+    with session.journal() as journal:
+        return {(one.provider, one.host): one for one in journal.denied_hosts()}
 
 
-def _refuse_failed(findings: list[Finding]) -> None:
-    failed = [finding for finding in findings if finding.level is Level.FAIL]
-    if failed:
-        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-        message = f"{failed[0].message}{more}"
-        raise PreflightError(message, hint=failed[0].fix, data={"findings": dicts(findings)})
-
-
-def _recorded(session: Session, name: str, provider: str) -> Record | None:
-    """Return what is recorded of that name at that provider."""
-    found = (one for one in session.records() if (one.ref.name, one.ref.provider) == (name, provider))
-    return next(found, None)
+def _recorded(session: Session, name: str, providers: Iterable[str]) -> Record | None:
+    """Return what is recorded of that name at one of these providers."""
+    known = tuple(providers)
+    return next((one for one in session.records() if one.ref.name == name and one.ref.provider in known), None)
 
 
 def _price(offer: Offer) -> float:
     return float("inf") if offer.price_usd_per_hour is None else offer.price_usd_per_hour
+
+
+__all__ = ["Order", "Prepared", "as_deployed", "dicts", "prepare", "same_offer"]

@@ -70,7 +70,7 @@ def _until_interrupted(run: Run, entry: Entry, audience: Audience) -> None:
     with provider.serve(run.prepared.plan, entry):
         # Caught in here: a client of a provider's may take Ctrl-C for the normal end and say nothing.
         try:
-            view = follow_start(session, entry.record, spec.limits.start_timeout_s)
+            view = follow_start(session, entry.record, spec.limits.start_timeout_s, entry.reached)
             heard = check_talking(session, view, may_be_busy=False) if run.acting.probe else {}
             is_up = True
             audience.up(view, heard)

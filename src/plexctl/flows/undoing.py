@@ -8,7 +8,7 @@ from plexctl.contract import Provider
 from plexctl.errors import InterruptedByUser, PlexError
 from plexctl.flows.session import Session
 from plexctl.journal import Journal, Wanted
-from plexctl.model import Ref
+from plexctl.model import Ref, Removal
 
 NOTHING_LEFT = "nothing of it is left"
 
@@ -43,12 +43,17 @@ def undone(
 
 
 def removed(provider: Provider, journal: Journal, ref: Ref) -> str:
-    """Remove what this run made and return what is left of it."""
+    """Remove what this run made and return what is left of it; its name is free again."""
     record = journal.record(ref.name)
     if record is None:
         return NOTHING_LEFT
     removal = provider.destroy(record.ref)
     journal.entry(ref.id).gone()
+    return left_by(removal)
+
+
+def left_by(removal: Removal) -> str:
+    """Return what a removal left, in words."""
     if not removal.kept:
         return NOTHING_LEFT
     return f"removed, and kept: {', '.join(f'{one.kind} {one.name}' for one in removal.kept)}"

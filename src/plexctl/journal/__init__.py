@@ -5,7 +5,9 @@ that a process killed at any point leaves either nothing, or an entry that says 
 It holds no secret. It is not a cache of provider state: what is true now is asked of the provider.
 """
 
+from plexctl.journal.entry import Entry, Record, Wanted
+from plexctl.journal.hosts import DeniedHost
 from plexctl.journal.images import ImageRecord
-from plexctl.journal.store import Entry, Journal, Record, Wanted, open_journal
+from plexctl.journal.store import Journal, open_journal
 
-__all__ = ["Entry", "ImageRecord", "Journal", "Record", "Wanted", "open_journal"]
+__all__ = ["DeniedHost", "Entry", "ImageRecord", "Journal", "Record", "Wanted", "open_journal"]

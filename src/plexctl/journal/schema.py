@@ -50,6 +50,17 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (profile, reference, id)
     ) STRICT;
     """,
+    """
+    ALTER TABLE deployments ADD COLUMN ready_at REAL;
+    UPDATE deployments SET ready_at = created_at;
+    CREATE TABLE denied_hosts (
+        provider TEXT NOT NULL,
+        host TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        until REAL NOT NULL,
+        PRIMARY KEY (provider, host)
+    ) STRICT;
+    """,
 )
 
 

@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
 from plexctl.errors import ConflictError, JournalError
+from plexctl.journal.entry import Entry, Record, Wanted, text_of
+from plexctl.journal.hosts import DeniedHost, read_denied, write_denied
 from plexctl.journal.images import ImageRecord, read_images, write_image
 from plexctl.journal.opening import connect, sqlite_errors
 from plexctl.model import Endpoint, Offer, Ref, Resource
 from plexctl.spec import Spec
 
-
-class Wanted(StrEnum):
-    """What the user last asked for; what is true may differ."""
-
-    RUNNING = "running"
-    STOPPED = "stopped"
-    GONE = "gone"
-    """Being destroyed: a destroy that was cut short is finished by the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A deployment as recorded. Times are seconds since the epoch."""
-
-    ref: Ref
-    spec: Spec
-    offer: Offer
-    endpoint: Endpoint | None
-    wanted: Wanted
-    created_at: float
-    expires_at: float | None
+_Row = tuple[str, str, str, str, str, str | None, str, float, float | None, float | None]
+"""The columns of a deployment."""
 
 
 def open_journal(home: Path, now: Callable[[], float]) -> Journal:
@@ -82,8 +63,8 @@ class Journal:
             ref.id,
             ref.name,
             ref.provider,
-            _text(spec),
-            _text(offer),
+            text_of(spec),
+            text_of(offer),
             Wanted.RUNNING,
             self._now(),
         )
@@ -104,7 +85,7 @@ class Journal:
                         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
                         " provider = excluded.provider, spec = excluded.spec, offer = excluded.offer,"
                         " wanted = excluded.wanted, created_at = excluded.created_at, endpoint = NULL,"
-                        " expires_at = NULL, gone_at = NULL WHERE gone_at IS NOT NULL",
+                        " expires_at = NULL, ready_at = NULL, gone_at = NULL WHERE gone_at IS NOT NULL",
                         row,
                     ).rowcount
             except sqlite3.IntegrityError as error:
@@ -153,6 +134,19 @@ class Journal:
         key: int = row[0]
         return key
 
+    def retry(self, deployment_id: str, row: tuple[str, str, str]) -> None:
+        """Record another provider, spec and offer (JSON) for a deployment of which nothing exists."""
+        with sqlite_errors(self._path), self._transaction() as connection:
+            connection.execute(
+                "UPDATE resources SET removed_at = ? WHERE deployment = ? AND removed_at IS NULL",
+                (self._now(), deployment_id),
+            )
+            connection.execute(
+                "UPDATE deployments SET provider = ?, spec = ?, offer = ?, endpoint = NULL, expires_at = NULL"
+                " WHERE id = ?",
+                (*row, deployment_id),
+            )
+
     def record_image(self, image: ImageRecord) -> None:
         """Record an image that was built, and where it was pushed; again for the same one, it is brought up to date."""
         with sqlite_errors(self._path), self._transaction() as connection:
@@ -162,6 +156,16 @@ class Journal:
         """Return the images that were built or pushed here, newest first."""
         with sqlite_errors(self._path):
             return read_images(self._connection)
+
+    def deny(self, denied: DeniedHost) -> None:
+        """Record a host that no deploy takes for a while."""
+        with sqlite_errors(self._path), self._transaction() as connection:
+            write_denied(connection, denied, self._now())
+
+    def denied_hosts(self) -> list[DeniedHost]:
+        """Return the hosts that are not taken now."""
+        with sqlite_errors(self._path):
+            return read_denied(self._connection, self._now())
 
     @property
     def now(self) -> float:
@@ -190,8 +194,8 @@ class Journal:
                 self._connection.execute("ROLLBACK")
             raise
 
-    def _record(self, row: tuple[str, str, str, str, str, str | None, str, float, float | None]) -> Record:
-        identity, name, provider, spec, offer, endpoint, wanted, created_at, expires_at = row
+    def _record(self, row: _Row) -> Record:
+        identity, name, provider, spec, offer, endpoint, wanted, created_at, expires_at, ready_at = row
         resources = self._connection.execute(
             "SELECT kind, name, id, detail FROM resources WHERE deployment = ? AND removed_at IS NULL ORDER BY key",
             (identity,),
@@ -205,72 +209,11 @@ class Journal:
                 wanted=Wanted(wanted),
                 created_at=created_at,
                 expires_at=expires_at,
+                ready_at=ready_at,
             )
 
 
-class Entry:
-    """One deployment in the journal; what adapters write to (`contract.DeploymentJournal`)."""
-
-    def __init__(self, journal: Journal, deployment_id: str) -> None:
-        self._journal = journal
-        self._id = deployment_id
-
-    @property
-    def record(self) -> Record:
-        """The deployment as recorded now."""
-        return self._journal.read(self._id)
-
-    @property
-    def ref(self) -> Ref:
-        """The deployment with what is recorded of its resources so far."""
-        return self.record.ref
-
-    def intend(self, kind: str, name: str, detail: Mapping[str, str] | None = None) -> int:
-        """Record, durably, that a resource is about to be created; returns the entry's key.
-
-        A resource that is made anew under the same name keeps its entry and loses its id until `created`.
-        """
-        return self._journal.intend(self._id, kind, name, _text(dict(detail or {})))
-
-    def created(self, key: int, resource_id: str, detail: Mapping[str, str] | None = None) -> None:
-        """Record the id of what was created, and what else finds it."""
-        self._journal.write(
-            "UPDATE resources SET id = ?, detail = coalesce(?, detail), created_at = ? WHERE key = ?",
-            (resource_id, None if detail is None else _text(dict(detail)), self._journal.now, key),
-        )
-
-    def removed(self, key: int) -> None:
-        """Record that a resource was read back as gone."""
-        self._journal.write("UPDATE resources SET removed_at = ? WHERE key = ?", (self._journal.now, key))
-
-    def reached(self, endpoint: Endpoint) -> None:
-        """Record where callers go."""
-        self._journal.write("UPDATE deployments SET endpoint = ? WHERE id = ?", (_text(endpoint), self._id))
-
-    def respec(self, spec: Spec, offer: Offer) -> None:
-        """Record that the deployment is brought to another spec in place."""
-        self._journal.write(
-            "UPDATE deployments SET spec = ?, offer = ? WHERE id = ?", (_text(spec), _text(offer), self._id)
-        )
-
-    def expires(self, expires_at: float | None) -> None:
-        """Record when a deployment that is started now ends by itself, in seconds since the epoch; None: never."""
-        self._journal.write("UPDATE deployments SET expires_at = ? WHERE id = ?", (expires_at, self._id))
-
-    def want(self, wanted: Wanted) -> None:
-        """Record what the user asked for, before it is done."""
-        self._journal.write("UPDATE deployments SET wanted = ? WHERE id = ?", (wanted, self._id))
-
-    def gone(self) -> None:
-        """Record that everything was read back as gone; the name is free again."""
-        self._journal.write("UPDATE deployments SET gone_at = ? WHERE id = ?", (self._journal.now, self._id))
-
-
-_COLUMNS = "id, name, provider, spec, offer, endpoint, wanted, created_at, expires_at"
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+_COLUMNS = "id, name, provider, spec, offer, endpoint, wanted, created_at, expires_at, ready_at"
 
 
 def _resource(kind: str, name: str, resource_id: str | None, detail: str) -> Resource:

@@ -136,10 +136,25 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     start_timeout_s: Annotated[
         Seconds,
         Meta(
-            description="How long a deploy may take until the model talks.",
+            description="How long a start may take until the model is ready; each offer that is tried has so long.",
             extra={"env": "PLEXCTL_START_TIMEOUT_S"},
         ),
     ] = 1800.0
+    max_tries: Annotated[
+        Annotated[int, Meta(ge=1, le=100)],
+        Meta(
+            description="How many offers a deploy tries, one after the other, where one has no capacity or a bad host.",
+            extra={"env": "PLEXCTL_MAX_TRIES"},
+        ),
+    ] = 5
+    deadline_s: Annotated[
+        Seconds | None,
+        Meta(
+            examples=[3600],
+            description="How long a deploy may take with all that it tries; twice start_timeout_s when unset.",
+            extra={"env": "PLEXCTL_DEADLINE_S"},
+        ),
+    ] = None
     ttl_s: Annotated[
         Seconds | None,
         Meta(

@@ -21,6 +21,8 @@ class Stream(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._gone = self._loop.create_future()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -66,6 +68,16 @@ class Stream(asyncio.Protocol):
         if not self._is_ended and not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()
 
+    async def drain(self) -> None:
+        """Wait until the network has taken most of what was written, or the peer is gone."""
+        await self._has_room.wait()
+
+    async def finish(self, timeout_s: float) -> None:
+        """Let what was written go out, wait at most so long for it, and drop the connection."""
+        self.transport.close()
+        await asyncio.wait([self._gone], timeout=timeout_s)
+        await self.close()
+
     async def close(self) -> None:
         """Drop the connection and wait a moment for its socket to close; a TLS handshake cut off never says so."""
         self.transport.abort()
@@ -84,6 +96,14 @@ class Stream(asyncio.Protocol):
             self.transport.pause_reading()
         self._wake()
 
+    def pause_writing(self) -> None:
+        """Note that the network takes no more for now."""
+        self._has_room.clear()
+
+    def resume_writing(self) -> None:
+        """Note that there is room again."""
+        self._has_room.set()
+
     def eof_received(self) -> None:
         """Note that the peer sends no more; the transport closes itself."""
         self._is_ended = True
@@ -92,6 +112,7 @@ class Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - a reset ends a stream like EOF
         """Note that the connection is gone."""
         self._is_ended = True
+        self._has_room.set()
         if not self._gone.done():
             self._gone.set_result(None)
         self._wake()

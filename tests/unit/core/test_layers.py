@@ -26,6 +26,8 @@ VALUES = {
     "gateway.idle_timeout_s": (1.5, 2.5, 3.5),
     "gateway.max_session_s": (1.5, 2.5, 3.5),
     "limits.start_timeout_s": (1.5, 2.5, 3.5),
+    "limits.max_tries": (1, 2, 3),
+    "limits.deadline_s": (1.5, 2.5, 3.5),
     "limits.ttl_s": (1.5, 2.5, 3.5),
     "local.engine_python": ("a", "b", "c"),
     "local.runtime": ("process", "docker", "process"),
