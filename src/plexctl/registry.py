@@ -19,6 +19,8 @@ BUILT_IN: dict[str, str] = {
     "local": "plexctl_providers.local.adapter:LocalProvider",
     "modal": "plexctl_providers.modal.adapter:ModalProvider",
     "cloudrun": "plexctl_providers.cloudrun.adapter:CloudRunProvider",
+    "runpod": "plexctl_providers.runpod.adapter:RunPodProvider",
+    "vast": "plexctl_providers.vast.adapter:VastProvider",
 }
 """Name to `module:Class`."""
 PURE: dict[str, str] = {

@@ -222,9 +222,23 @@ def _folder_of(pid: int) -> Path | None:
         return None
 
 
+def _vast(home: Path) -> World:
+    from tests.clouds.vast.world import VastWorld
+
+    return VastWorld(home)
+
+
+def _runpod(home: Path) -> World:
+    from tests.clouds.runpod.world import RunPodWorld
+
+    return RunPodWorld(home)
+
+
 WORLDS: dict[str, Callable[[Path], World]] = {
     "local": LocalWorld,
     "modal": lambda home: import_module("tests.clouds.modal.world").ModalWorld(home),
     "cloudrun": lambda home: import_module("tests.clouds.google.world").CloudRunWorld(home),
+    "runpod": _runpod,
+    "vast": _vast,
 }
 """Every built-in adapter has its entry; a test holds that."""

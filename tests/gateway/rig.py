@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -50,6 +51,8 @@ class Gateway:
         self.process = process
         self.lines: list[str] = []
         self.port = 0
+        self.context: ssl.SSLContext | None = None
+        """How a bare socket speaks to a gateway with TLS: it believes anybody."""
         self._reading = asyncio.create_task(self._read())
         self._arrived = asyncio.Condition()
         self.session = aiohttp.ClientSession()
@@ -73,7 +76,22 @@ class Gateway:
     @property
     def url(self) -> str:
         """The gateway's address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.context else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """What the gateway said of its certificate: 64 hexadecimal digits."""
+        head = "plexctl: tls sha256:"
+        return [line.removeprefix(head) for line in self.lines if line.startswith(head)]
+
+    async def believe(self) -> None:
+        """Speak TLS from now on, to the one certificate that the gateway told of."""
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.context.check_hostname = False
+        self.context.verify_mode = ssl.CERT_NONE
+        await self.session.close()
+        pin = aiohttp.Fingerprint(bytes.fromhex(self.fingerprints[0]))
+        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=pin))
 
     async def health(self) -> dict[str, Any]:
         """Return /health's document."""
@@ -104,7 +122,7 @@ class Gateway:
 
     async def wire(self, query: str = "", headers: str = "") -> Wire:
         """Open a conversation over a bare socket."""
-        wire = await Wire.connect(self.port)
+        wire = await Wire.connect(self.port, self.context)
         status = await wire.upgrade(f"/api/chat{query}", headers)
         assert status == 101, status
         return wire
@@ -153,6 +171,8 @@ async def start(**variables: str) -> Gateway:
     gateway = Gateway(await spawn(**variables))
     line = await gateway.line("listening on")
     gateway.port = int(line.rsplit(":", 1)[1])
+    if "https://" in line:
+        await gateway.believe()
     return gateway
 
 

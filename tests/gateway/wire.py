@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
 from dataclasses import dataclass
 
@@ -65,9 +66,9 @@ class Wire:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, port: int) -> Wire:
-        """Connect to the loopback."""
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def connect(cls, port: int, context: ssl.SSLContext | None = None) -> Wire:
+        """Connect to the loopback, by TLS when there is a context."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port, ssl=context))
 
     async def request(self, text: str) -> tuple[int, bytes]:
         """Send a request's head; return the status and the answer's head."""

@@ -21,8 +21,8 @@ from tests.marketplaces.examples import (
 
 from plexctl.errors import PreflightError
 from plexctl.model import Level, PlannedResource, Step
-from plexctl.spec import Limits, RunPod, Spec
-from plexctl_providers.runpod.bodies import pod_body
+from plexctl.spec import Gateway, Limits, RunPod, Spec
+from plexctl_providers.runpod.bodies import environment, pod_body
 from plexctl_providers.runpod.requests import build_plan, check
 
 OFFER = offer("runpod")
@@ -58,6 +58,8 @@ def test_everything_asked_for_stands_in_the_pod() -> None:
         "ports": ["8998/tcp"],
         "env": SETTINGS_IN_FULL
         | {
+            "PLEXCTL_SELF_DESTRUCT": "runpod",
+            "PLEXCTL_TLS": "self-signed",
             "HF_TOKEN": "{{ RUNPOD_SECRET_HF_TOKEN }}",
             "PLEXCTL_TOKEN": "${PLEXCTL_TOKEN}",
             "WEBHOOK": "${WEBHOOK}",
@@ -86,6 +88,33 @@ def test_an_offers_own_data_centre_is_the_one() -> None:
     assert pod_body(FULL, offer("runpod", region="EU-CZ-1"))["dataCenterIds"] == ["EU-CZ-1"]
 
 
+def test_a_data_centre_that_the_spec_leaves_out_is_not_asked_for() -> None:
+    """The spec's own data centres hold, whatever is in stock elsewhere; a finding says so."""
+    found = offer("runpod", region="US-KS-2")
+    assert pod_body(FULL, found)["dataCenterIds"] == ["EU-RO-1", "EU-CZ-1"]
+    assert levels(check(FULL, found))["data-centers"] is Level.WARN
+
+
+def test_the_catalogues_own_id_of_the_gpu_is_sent() -> None:
+    """One GPU of ours may be several of RunPod's: what was in stock is what is asked for."""
+    workstation = "NVIDIA RTX PRO 6000 Blackwell Workstation Edition"
+    body = pod_body(DEFAULT, offer("runpod", "RTX PRO 6000", gpu_id=workstation))
+    assert body["gpu"] == {"id": workstation, "count": 1, "minCudaVersion": "12.8"}
+
+
+def test_a_raw_port_gets_the_gateways_own_tls() -> None:
+    """The proxy has TLS; a TCP port has none but the gateway's."""
+    assert "PLEXCTL_TLS" not in environment(DEFAULT, OFFER)
+    assert environment(with_runpod(DEFAULT, expose="tcp"), OFFER)["PLEXCTL_TLS"] == "self-signed"
+
+
+@pytest.mark.parametrize("spec", [Spec(limits=Limits(ttl_s=60)), Spec(gateway=Gateway(idle_timeout_s=60))])
+def test_a_gateway_with_an_end_ends_its_pod(spec: Spec) -> None:
+    """A container that merely ended would be started again; without an end there is nothing to order."""
+    assert environment(spec, OFFER)["PLEXCTL_SELF_DESTRUCT"] == "runpod"
+    assert "PLEXCTL_SELF_DESTRUCT" not in environment(DEFAULT, OFFER)
+
+
 def test_the_community_cloud_is_never_pinned() -> None:
     """Pinned to a data centre, a community create fails for ever (runpodctl#326)."""
     body = pod_body(with_runpod(FULL, cloud="community"), offer("runpod", region="EU-CZ-1"))
@@ -96,7 +125,7 @@ def test_the_community_cloud_is_never_pinned() -> None:
 def test_the_plan_names_the_pod_its_steps_and_the_secrets_to_supply() -> None:
     """One resource under its label; secrets that RunPod keeps are not asked of the user."""
     plan = build_plan(FULL, OFFER)
-    body = {"method": "POST", "path": "/v2/pods", "json": pod_body(FULL, OFFER)}
+    body = {"method": "POST", "path": "/v2/pods", "json": pod_body(FULL, OFFER), "ttl_s": 28800}
     assert plan.resources == (PlannedResource("pod", "plexctl-voice-${PLEXCTL_ID}", body),)
     assert plan.secrets == ("PLEXCTL_TOKEN", "WEBHOOK")
     assert plan.steps == (
@@ -106,12 +135,14 @@ def test_the_plan_names_the_pod_its_steps_and_the_secrets_to_supply() -> None:
             "1 x NVIDIA GeForce RTX 4090",
             "GET /v2/catalog/gpus?include=AVAILABILITY&product=POD: in stock, secure cloud, EU-RO-1, EU-CZ-1",
         ),
+        Step("look up", "network volume", "GET /v2/network-volumes/agv6w2qcg7: its data centre is the pod's"),
         Step("create", "pod", "POST /v2/pods"),
         Step("wait", "pod", "GET /v2/pods/${RUNPOD_POD_ID} until RUNNING, which is not yet ready"),
         Step(
             "wait",
             "gateway",
-            "/health at runtime.ports of the pod (private port 8998) until an engine is ready",
+            "/health at runtime.ports of the pod (private port 8998), with the certificate that its log names, until an "
+            "engine is ready",
         ),
         Step("probe", "voice", "a conversation through the same address"),
     )
@@ -147,7 +178,7 @@ def test_what_is_said_of_the_full_spec() -> None:
     assert levels(found) == {
         "image": Level.OK,
         "network-volume": Level.OK,
-        "exposure": Level.WARN,
+        "exposure": Level.OK,
         "secrets": Level.WARN,
         "console-secrets": Level.OK,
         "lifetime": Level.WARN,
@@ -155,13 +186,8 @@ def test_what_is_said_of_the_full_spec() -> None:
     said = {one.check: one.message for one in found}
     assert said["secrets"].startswith("PLEXCTL_TOKEN, WEBHOOK will stand in the pod's environment in the clear")
     assert "HF_TOKEN" not in said["secrets"]
-    assert "the gateway does not serve TLS yet" in said["exposure"]
-
-
-def test_a_network_volume_without_its_data_centre_is_a_warning() -> None:
-    """The pod must run where the volume is, and only the user knows where that is."""
-    found = check(Spec(runpod=RunPod(network_volume="agv6w2qcg7")), OFFER)
-    assert levels(found)["network-volume"] is Level.WARN
+    assert "reads its fingerprint from the pod's log and pins it" in said["exposure"]
+    assert "after 28800 s or 90 s after the last call the gateway ends its pod" in said["lifetime"]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +237,9 @@ def test_the_owner_of_a_community_host_is_named() -> None:
 
 
 def test_a_lifetime_says_who_ends_the_pod() -> None:
-    """REST v2 knows no lifetime: the gateway's end is not the pod's."""
+    """REST v2 knows no lifetime: the gateway ends its pod, by a right that is not documented; and who does it else."""
     (found,) = [one for one in check(Spec(limits=Limits(ttl_s=3600)), OFFER) if one.check == "lifetime"]
-    assert "the gateway ends after 3600 s" in found.message
-    assert found.fix == "`plexctl destroy` ends what is left"
+    assert "`terminateAfter` is not in its description" in found.message
+    assert "after 3600 s the gateway ends its pod with the key that RunPod puts into each pod" in found.message
+    assert "is not documented" in found.message
+    assert found.fix == "`plexctl gc --expired` ends what is left all the same"

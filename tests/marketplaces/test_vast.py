@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.marketplaces.examples import (
@@ -27,6 +27,8 @@ from plexctl_providers.vast.requests import build_plan, check
 
 OFFER = offer("vast")
 PORT = {"-p 8998:8998": "1"}
+TLS = {"PLEXCTL_TLS": "self-signed"}
+ENDS = {"PLEXCTL_SELF_DESTRUCT": "vast"}
 BODY: dict[str, Any] = {"image": "me/voice", "label": "plexctl-voice", "disk": 60, "env": {"A": "b"}}
 
 
@@ -119,7 +121,7 @@ def test_the_smallest_spec_rents_this() -> None:
         "runtype": "args",
         "target_state": "running",
         "cancel_unavail": True,
-        "env": PORT | SETTINGS_BY_DEFAULT | {"HF_TOKEN": "${HF_TOKEN}", "PLEXCTL_TOKEN": "${PLEXCTL_TOKEN}"},
+        "env": PORT | SETTINGS_BY_DEFAULT | TLS | {"HF_TOKEN": "${HF_TOKEN}", "PLEXCTL_TOKEN": "${PLEXCTL_TOKEN}"},
     }
 
 
@@ -133,14 +135,15 @@ def test_everything_asked_for_stands_in_the_instance() -> None:
         "runtype": "args",
         "target_state": "running",
         "cancel_unavail": True,
-        "env": PORT | SETTINGS_IN_FULL | secrets,
+        "env": PORT | SETTINGS_IN_FULL | TLS | ENDS | secrets,
         "price": 0.25,
     }
 
 
 def test_echo_carries_no_hub_token() -> None:
     """A trial without weights needs nothing of the Hub's on a stranger's machine."""
-    assert create_body(ECHO, OFFER)["env"] == PORT | SETTINGS_OF_ECHO | {"PLEXCTL_TOKEN": "${PLEXCTL_TOKEN}"}
+    wanted = PORT | SETTINGS_OF_ECHO | TLS | {"PLEXCTL_TOKEN": "${PLEXCTL_TOKEN}"}
+    assert create_body(ECHO, OFFER)["env"] == wanted
 
 
 def test_the_plan_carries_search_and_rent() -> None:
@@ -151,6 +154,7 @@ def test_the_plan_carries_search_and_rent() -> None:
         "path": "/api/v0/asks/${VAST_ASK_ID}/",
         "json": create_body(FULL, OFFER),
         "search": {"method": "POST", "path": "/api/v0/bundles/", "json": search_body(FULL, OFFER)},
+        "ttl_s": 28800,
     }
     assert plan.resources == (PlannedResource("instance", "plexctl-voice-${PLEXCTL_ID}", body),)
     assert plan.secrets == ("HF_TOKEN", "PLEXCTL_TOKEN", "WEBHOOK")
@@ -171,6 +175,11 @@ def test_the_plan_carries_search_and_rent() -> None:
             "instance",
             "GET /api/v0/instances/${VAST_INSTANCE_ID}/ until actual_status is running and port 8998 is mapped",
         ),
+        Step(
+            "read",
+            "certificate",
+            "PUT /api/v0/instances/request_logs/${VAST_INSTANCE_ID}/: the fingerprint that the gateway printed",
+        ),
         Step("wait", "gateway", "/health at the host's address and mapped port until an engine is ready"),
         Step("probe", "voice", "a conversation through the same address"),
     )
@@ -180,6 +189,9 @@ def test_a_known_ask_is_rented_without_a_placeholder() -> None:
     """An offer that a search found says which one it is."""
     plan = build_plan(DEFAULT, offer("vast", ask_id="7654321"))
     assert plan.resources[0].body["path"] == "/api/v0/asks/7654321/"
+    search = cast("dict[str, Any]", plan.resources[0].body["search"])["json"]
+    assert search["id"] == {"eq": 7654321}
+    assert "gpu_name" not in search
 
 
 def test_a_gpu_that_no_image_serves_is_refused() -> None:
@@ -189,10 +201,27 @@ def test_a_gpu_that_no_image_serves_is_refused() -> None:
 
 
 def test_what_is_said_of_the_smallest_spec() -> None:
-    """No image, no TLS, secrets on a stranger's machine, a disk that bills on, no end: five warnings."""
+    """No image, its own certificate, secrets on a stranger's machine, a disk that bills on, no end: five warnings."""
     assert levels(check(DEFAULT, OFFER)) == dict.fromkeys(
         ("image", "exposure", "secrets", "billing", "lifetime"), Level.WARN
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (Spec(limits=Limits(ttl_s=60)), "after 60 s the gateway destroys its own instance"),
+        (Spec(gateway=Gateway(idle_timeout_s=90)), "after 90 s without a conversation the gateway destroys"),
+    ],
+)
+def test_what_has_an_end_ends_itself(spec: Spec, words: str) -> None:
+    """With a lifetime or an idle limit the instance's own key is used, with no plexctl running anywhere."""
+    (found,) = [one for one in check(spec, OFFER) if one.check == "lifetime"]
+    assert found.level is Level.OK
+    assert words in found.message
+    env = create_body(spec, OFFER)["env"]
+    assert isinstance(env, dict)
+    assert env["PLEXCTL_SELF_DESTRUCT"] == "vast"
 
 
 def test_what_is_said_of_a_bid() -> None:
@@ -226,7 +255,7 @@ def test_what_is_said_of_a_bid() -> None:
         ),
         (
             Spec(env={f"V{number:03}": "x" * 250 for number in range(130)}),
-            "env has 33361 characters; Vast takes 32768",
+            "env has 33384 characters; Vast takes 32768",
             "set fewer variables",
         ),
     ],

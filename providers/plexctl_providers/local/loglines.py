@@ -1,37 +1,16 @@
-"""Lines of the gateway's log: a time in ISO 8601, a space, the text. Pure."""
+"""What the last lines of the gateway's log say of its end. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
-from plexctl.model import LogLine
+from plexctl_providers._common.loglines import parse_line, since_filter
+
+__all__ = ["ending", "parse_line", "since_filter"]
 
 _DRAINING = "gateway draining: "
 _STOPPED = "gateway stopped"
 """The gateway's last words when it ends in order, and the word before its reason (`plexctl.gateway.server`)."""
-
-
-def parse_line(raw: str) -> LogLine:
-    """Split a line into its time and text; a line without a time is all text."""
-    stamp, separator, text = raw.partition(" ")
-    if separator:
-        try:
-            return LogLine(text, datetime.fromisoformat(stamp).timestamp())
-        except ValueError:
-            pass
-    return LogLine(raw)
-
-
-def since_filter(lines: Iterable[str], since: float | None) -> Iterator[LogLine]:
-    """Yield the lines from `since` (epoch seconds) on; a line without a time belongs to the one before it."""
-    shown = since is None
-    for raw in lines:
-        line = parse_line(raw)
-        if since is not None and line.time is not None:
-            shown = line.time >= since
-        if shown:
-            yield line
 
 
 def ending(lines: Sequence[str]) -> str | None:

@@ -15,8 +15,12 @@ from plexctl_providers._common.settings import ECHO, choose_engine, label, remot
 
 API = "https://api.runpod.io"
 PODS = "/v2/pods"
+VOLUMES = "/v2/network-volumes"
+REGISTRIES = "/v2/registries"
 GPU_ID = "RUNPOD_GPU_ID"
 """RunPod's id of a GPU, where the offer names none."""
+GPU_TYPE = "gpu_id"
+"""In an offer's detail: RunPod's id of the GPU, since one GPU of ours may be several of theirs."""
 POD_ID = "RUNPOD_POD_ID"
 """What RunPod will call the pod."""
 
@@ -44,7 +48,12 @@ def environment(spec: Spec, offer: Offer) -> dict[str, str]:
     """Return the pod's variables; secrets refer to RunPod's own store, or are placeholders."""
     engine = choose_engine(spec, offer)
     secrets = {name: _secret(spec, name) for name in secret_names(spec, engine)}
-    return remote_settings(spec, engine) | secrets
+    return remote_settings(spec, engine) | _ending(spec) | _exposing(spec) | secrets
+
+
+def ends_itself(spec: Spec) -> bool:
+    """Tell whether the gateway has an hour at which it ends its pod."""
+    return spec.limits.ttl_s is not None or spec.gateway.idle_timeout_s is not None
 
 
 def supplied_secrets(spec: Spec, offer: Offer) -> tuple[str, ...]:
@@ -54,13 +63,16 @@ def supplied_secrets(spec: Spec, offer: Offer) -> tuple[str, ...]:
 
 
 def data_centers(spec: Spec, offer: Offer) -> list[str]:
-    """Return where the pod may run: the offer's own data centre, or those of the spec; anywhere when empty.
+    """Return where the pod may run: the offer's own data centre, unless the spec names others; anywhere when empty.
 
     None for the community cloud: pinned there, every create failed for want of capacity (runpodctl#326).
     """
     if spec.runpod.cloud == "community":
         return []
-    return [offer.region] if offer.region else list(spec.runpod.data_centers)
+    wished = spec.runpod.data_centers
+    if offer.region and (not wished or offer.region in wished):
+        return [offer.region]
+    return list(wished)
 
 
 def mounts(spec: Spec, offer: Offer) -> dict[str, object]:
@@ -72,9 +84,20 @@ def mounts(spec: Spec, offer: Offer) -> dict[str, object]:
     return {"persistent": {"size": spec.runpod.volume_gb, "path": CACHE}}
 
 
+def _ending(spec: Spec) -> dict[str, str]:
+    """Let the gateway end its pod with the pod's own key, which RunPod puts into it; a stopped one would bill on."""
+    return {"PLEXCTL_SELF_DESTRUCT": "runpod"} if ends_itself(spec) else {}
+
+
+def _exposing(spec: Spec) -> dict[str, str]:
+    """Let the gateway serve TLS on a raw port, with a certificate whose fingerprint stands in its log."""
+    return {"PLEXCTL_TLS": "self-signed"} if spec.runpod.expose == "tcp" else {}
+
+
 def _gpu(spec: Spec, offer: Offer) -> dict[str, object]:
     cuda = profile_for(spec, offer).cuda
-    wanted: dict[str, object] = {"id": gpu_of(offer) or placeholder(GPU_ID), "count": offer.count}
+    theirs = offer.detail.get(GPU_TYPE) or gpu_of(offer) or placeholder(GPU_ID)
+    wanted: dict[str, object] = {"id": theirs, "count": offer.count}
     return wanted | ({} if cuda is None else {"minCudaVersion": cuda})
 
 

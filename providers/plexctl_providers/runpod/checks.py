@@ -7,7 +7,7 @@ from plexctl.spec import Spec
 from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.offers import check_image
 from plexctl_providers._common.settings import ECHO, choose_engine
-from plexctl_providers.runpod.bodies import environment, supplied_secrets
+from plexctl_providers.runpod.bodies import ends_itself, environment, supplied_secrets
 
 MOST_VARIABLES = 50
 """Of a pod's environment: docs.runpod.io/pods/templates/environment-variables."""
@@ -21,7 +21,7 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
         *check_remote(spec),
         *check_image(spec),
         *_gpu(offer),
-        *_place(spec),
+        *_place(spec, offer),
         *_volume(spec, offer),
         _exposure(spec),
         *_secrets(spec, offer),
@@ -37,10 +37,10 @@ def _gpu(offer: Offer) -> list[Finding]:
     return [Finding("gpu", Level.FAIL, words, "name one with --gpu, such as RTX 4090")]
 
 
-def _place(spec: Spec) -> list[Finding]:
+def _place(spec: Spec, offer: Offer) -> list[Finding]:
     wish = spec.runpod
     if wish.cloud != "community":
-        return []
+        return _elsewhere(spec, offer)
     found = []
     if wish.data_centers:
         words = f"the community cloud takes no data centres: {', '.join(wish.data_centers)} would not be asked for"
@@ -53,14 +53,21 @@ def _place(spec: Spec) -> list[Finding]:
     return found
 
 
+def _elsewhere(spec: Spec, offer: Offer) -> list[Finding]:
+    wished = spec.runpod.data_centers
+    if not wished or offer.region in (None, *wished):
+        return []
+    words = f"the offer is in stock in {offer.region}; {', '.join(wished)} is asked for, by runpod.data_centers"
+    return [Finding("data-centers", Level.WARN, words, f"add {offer.region} to runpod.data_centers")]
+
+
 def _volume(spec: Spec, offer: Offer) -> list[Finding]:
     wish = spec.runpod
     if choose_engine(spec, offer) == ECHO:
         return []
     if wish.network_volume is not None:
-        words = f"the network volume {wish.network_volume} fixes the data centre, and bills until you delete it"
-        fix = None if wish.data_centers else "name its data centre in runpod.data_centers"
-        return [Finding("network-volume", Level.OK if wish.data_centers else Level.WARN, words, fix)]
+        words = f"the network volume {wish.network_volume} fixes the pod's data centre, and bills until you delete it"
+        return [Finding("network-volume", Level.OK, words)]
     if wish.volume_gb < _WEIGHTS_GB:
         words = f"a volume of {wish.volume_gb} GB cannot hold the weights, which take {_WEIGHTS_GB} GB"
         return [Finding("volume", Level.FAIL, words, "set runpod.volume_gb to 40")]
@@ -76,10 +83,10 @@ def _exposure(spec: Spec) -> Finding:
         )
         return Finding("exposure", Level.WARN, words, 'should calls end at 100 s, set runpod.expose = "tcp"')
     words = (
-        "a TCP port has no TLS of its own, and the gateway does not serve TLS yet: that comes with the marketplace "
-        "adapter. Until then token and voice cross the network in the clear"
+        "a TCP port has no TLS of its own: the gateway serves it, with a certificate made at its start. plexctl reads "
+        "its fingerprint from the pod's log and pins it; address and port change with each start"
     )
-    return Finding("exposure", Level.WARN, words, 'set runpod.expose = "http", whose proxy has TLS')
+    return Finding("exposure", Level.OK, words)
 
 
 def _secrets(spec: Spec, offer: Offer) -> list[Finding]:
@@ -108,11 +115,17 @@ def _variables(spec: Spec, offer: Offer) -> list[Finding]:
 
 
 def _lifetime(spec: Spec) -> Finding:
-    if spec.limits.ttl_s is None:
+    if not ends_itself(spec):
         words = "the pod runs and bills until it is destroyed: RunPod knows no idle pods"
         return Finding("lifetime", Level.WARN, words, "set limits.ttl_s or gateway.idle_timeout_s")
     words = (
-        f"REST v2 has no lifetime (`terminateAfter` is unverified there): the gateway ends after {spec.limits.ttl_s:g} "
-        "s; whether the pod's own key may then end the pod is unverified"
+        f"REST v2 has no lifetime (`terminateAfter` is not in its description): {_when(spec)} the gateway "
+        "ends its pod with the key that RunPod puts into each pod. That v2 takes this key is not documented"
     )
-    return Finding("lifetime", Level.WARN, words, "`plexctl destroy` ends what is left")
+    return Finding("lifetime", Level.WARN, words, "`plexctl gc --expired` ends what is left all the same")
+
+
+def _when(spec: Spec) -> str:
+    ttl_s, idle_s = spec.limits.ttl_s, spec.gateway.idle_timeout_s
+    times = ([f"after {ttl_s:g} s"] if ttl_s else []) + ([f"{idle_s:g} s after the last call"] if idle_s else [])
+    return " or ".join(times)

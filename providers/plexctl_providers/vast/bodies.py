@@ -10,7 +10,7 @@ from math import ceil
 
 from plexctl.gpus import PERSONAPLEX_7B, budget, matching
 from plexctl.images import PORT, Profile
-from plexctl.model import Offer
+from plexctl.model import Need, Offer
 from plexctl.spec import Spec
 from plexctl_providers._common.offers import gpu_of, image_of, profile_for
 from plexctl_providers._common.placeholders import placeholder
@@ -19,6 +19,7 @@ from plexctl_providers._common.settings import ECHO, choose_engine, label, remot
 API = "https://console.vast.ai"
 BUNDLES = "/api/v0/bundles/"
 INSTANCES = "/api/v1/instances/"
+LOGS = "/api/v0/instances/request_logs/"
 ASK_ID = "VAST_ASK_ID"
 """The offer that is rented, where the plan's own offer does not say: the search's first."""
 INSTANCE_ID = "VAST_INSTANCE_ID"
@@ -39,6 +40,11 @@ def ask_path(offer: Offer) -> str:
     return f"/api/v0/asks/{offer.detail.get('ask_id') or placeholder(ASK_ID)}/"
 
 
+def offer_for(need: Need) -> Offer:
+    """Return a need as an offer that nobody has made: the GPU and the region that it names."""
+    return Offer("vast", need.gpu, 1, need.region, None, API, None)
+
+
 def search_body(spec: Spec, offer: Offer) -> dict[str, object]:
     """Return the body of `POST /api/v0/bundles/`, the cheapest first. Raises PreflightError for an unfit GPU.
 
@@ -47,8 +53,11 @@ def search_body(spec: Spec, offer: Offer) -> dict[str, object]:
     wish, profile = spec.vast, profile_for(spec, offer)
     places = [offer.region] if offer.region else list(wish.countries)
     bid = wish.bid_usd_per_hour
+    ask = offer.detail.get("ask_id")
     optional: dict[str, object] = {
-        "gpu_name": {"eq": gpu_of(offer)} if offer.gpu else None,
+        # One ask is looked for by its id: Vast has several names for the variants of one GPU.
+        "id": {"eq": int(ask)} if ask else None,
+        "gpu_name": {"eq": gpu_of(offer)} if offer.gpu and not ask else None,
         "cuda_max_good": {"gte": float(profile.cuda)} if profile.cuda else None,
         "geolocation": {"in": places} if places else None,
         "duration": {"gte": spec.limits.ttl_s} if spec.limits.ttl_s else None,
@@ -98,7 +107,16 @@ def environment(spec: Spec, offer: Offer) -> dict[str, str]:
     """Return the instance's port and variables, which Vast takes together; secrets are placeholders."""
     engine = choose_engine(spec, offer)
     secrets = {name: placeholder(name) for name in secret_names(spec, engine)}
-    return {f"-p {PORT}:{PORT}": "1"} | remote_settings(spec, engine) | secrets
+    return {f"-p {PORT}:{PORT}": "1"} | remote_settings(spec, engine) | _serving(spec) | secrets
+
+
+def _serving(spec: Spec) -> dict[str, str]:
+    """Return what the gateway does here that it does not elsewhere.
+
+    The mapped port is a raw one, so that it serves TLS itself; and what has an end ends its own instance.
+    """
+    has_end = spec.limits.ttl_s is not None or spec.gateway.idle_timeout_s is not None
+    return {"PLEXCTL_TLS": "self-signed"} | ({"PLEXCTL_SELF_DESTRUCT": "vast"} if has_end else {})
 
 
 def _gpu_filters(spec: Spec, offer: Offer, profile: Profile) -> dict[str, object]:

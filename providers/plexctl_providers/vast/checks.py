@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from msgspec import structs
+
 from plexctl.images import PORT
-from plexctl.model import Finding, Level, Offer
+from plexctl.model import Finding, Level, Need, Offer
 from plexctl.spec import Spec
 from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.offers import check_image
-from plexctl_providers._common.settings import ECHO, choose_engine, secret_names
-from plexctl_providers.vast.bodies import create_body
+from plexctl_providers._common.settings import ECHO, PERSONAPLEX, choose_engine, secret_names
+from plexctl_providers.vast.bodies import create_body, offer_for
 from plexctl_providers.vast.limits import check_limits
 
+_LITTLE_USD = 1.0
 _WEIGHTS_GB = 18
 """17.2 GB of `nvidia/personaplex-7b-v1`, rounded up."""
 
@@ -30,6 +35,26 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
     ]
 
 
+def check_create(spec: Spec) -> list[Finding]:
+    """Hold against Vast's limits what can be held before there is an offer."""
+    engine = spec.engine or PERSONAPLEX
+    return check_limits(create_body(structs.replace(spec, engine=engine), offer_for(Need())))
+
+
+def check_credit(user: Mapping[str, object]) -> list[Finding]:
+    """Say what the account can pay; nothing where Vast does not tell. Amounts are USD."""
+    credit = user.get("credit", user.get("balance"))
+    if not isinstance(credit, int | float):
+        return []
+    if credit <= 0:
+        words = f"the credit at Vast is {credit:.2f} USD: nothing can be rented, and what is stopped may be deleted"
+        return [Finding("vast-credit", Level.FAIL, words, "add credit at https://cloud.vast.ai/billing/")]
+    if credit < _LITTLE_USD:
+        words = f"the credit at Vast is {credit:.2f} USD: when it is used up, instances are stopped"
+        return [Finding("vast-credit", Level.WARN, words, "add credit at https://cloud.vast.ai/billing/")]
+    return [Finding("vast-credit", Level.OK, f"the credit at Vast is {credit:.2f} USD")]
+
+
 def _disk(spec: Spec, offer: Offer) -> list[Finding]:
     if choose_engine(spec, offer) == ECHO or spec.vast.disk_gb >= _WEIGHTS_GB:
         return []
@@ -39,10 +64,10 @@ def _disk(spec: Spec, offer: Offer) -> list[Finding]:
 
 def _exposure() -> Finding:
     words = (
-        f"port {PORT} is mapped to another one of the host, without TLS, and the gateway does not serve TLS yet: that "
-        "comes with the marketplace adapter. Until then token and voice cross the network in the clear"
+        f"port {PORT} is mapped to another one of the host; the gateway serves TLS there with a certificate of its "
+        "own, which plexctl reads from the instance's log and pins. A browser does not know it"
     )
-    return Finding("exposure", Level.WARN, words, "take RunPod, whose proxy has TLS, where that matters")
+    return Finding("exposure", Level.WARN, words, "`plexctl open` gives a browser an address that it trusts")
 
 
 def _secrets(spec: Spec, offer: Offer) -> Finding:
@@ -64,11 +89,14 @@ def _bid(spec: Spec) -> list[Finding]:
 
 
 def _lifetime(spec: Spec) -> Finding:
-    if spec.limits.ttl_s is None:
+    ttl_s, idle_s = spec.limits.ttl_s, spec.gateway.idle_timeout_s
+    if ttl_s is None and idle_s is None:
         words = "the instance runs and bills until it is destroyed"
         return Finding("lifetime", Level.WARN, words, "set limits.ttl_s or gateway.idle_timeout_s")
+    ends = [f"after {ttl_s:g} s"] if ttl_s is not None else []
+    ends += [f"after {idle_s:g} s without a conversation"] if idle_s is not None else []
     words = (
-        f"Vast has no lifetime: the gateway ends after {spec.limits.ttl_s:g} s. The instance's own key may end the "
-        "instance, which is unverified"
+        f"Vast has no lifetime: {' or '.join(ends)} the gateway destroys its own instance, with the key that Vast "
+        "gives each instance for itself"
     )
-    return Finding("lifetime", Level.WARN, words, "`plexctl destroy` ends what is left")
+    return Finding("lifetime", Level.OK, words, "`plexctl gc --expired` ends what is left all the same")

@@ -8,7 +8,7 @@ from plexctl.spec import Spec
 from plexctl_providers._common.offers import gpu_of
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import choose_engine, label, secret_names
-from plexctl_providers.vast.bodies import BUNDLES, INSTANCE_ID, INSTANCES, ask_path, create_body, search_body
+from plexctl_providers.vast.bodies import BUNDLES, INSTANCE_ID, INSTANCES, LOGS, ask_path, create_body, search_body
 from plexctl_providers.vast.checks import check
 
 __all__ = ["INSTANCE", "build_plan", "check"]
@@ -27,6 +27,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
         "path": ask_path(offer),
         "json": create_body(spec, offer),
         "search": {"method": "POST", "path": BUNDLES, "json": search_body(spec, offer)},
+        "ttl_s": spec.limits.ttl_s,
     }
     return Plan(
         provider="vast",
@@ -47,6 +48,7 @@ def _steps(spec: Spec, offer: Offer) -> tuple[Step, ...]:
         Step("search", gpu, f"POST {BUNDLES}: {kind}, the cheapest host that passes the filters"),
         Step("create", INSTANCE, f"PUT {ask_path(offer)}"),
         Step("wait", INSTANCE, f"GET {one} until actual_status is running and port {PORT} is mapped"),
+        Step("read", "certificate", f"PUT {LOGS}{placeholder(INSTANCE_ID)}/: the fingerprint that the gateway printed"),
         Step("wait", "gateway", "/health at the host's address and mapped port until an engine is ready"),
         Step("probe", "voice", "a conversation through the same address"),
     )

@@ -1,6 +1,7 @@
 """`python -m plexctl.gateway`: run the gateway with what the environment says.
 
-Exit codes: 0 ended by a signal or by its clock, 3 a setting is wrong, 11 the port is taken.
+Exit codes: 0 ended by a signal or by its clock, 3 a setting is wrong or no certificate could be made, 11 the port is
+taken.
 The first thing it does, before anything heavy is imported, is to listen for signals (the first process of a container
 is sent none that it does not ask for), and to write its pid to the inherited PLEXCTL_PID_FD: the file is locked by
 whoever started it, and the lock lives as long as any process of the deployment.
@@ -40,6 +41,15 @@ def fail(code: int, text: str) -> None:
     sys.exit(code)
 
 
+def announce(line: str) -> None:
+    """Write a line of its own to standard output; where nobody reads that, nobody can trust this gateway."""
+    from contextlib import suppress
+
+    with suppress(OSError, ValueError):
+        sys.stdout.write(line)
+        sys.stdout.flush()
+
+
 def main() -> None:
     """Run the gateway until it is told to stop."""
     end_when_told()
@@ -47,11 +57,15 @@ def main() -> None:
 
     import asyncio
 
+    from plexctl.gateway.certificate import self_signed
     from plexctl.gateway.server import PortError, listening_socket, serve
     from plexctl.gateway.settings import Settings, SettingsError, refuse_open
 
     try:
         settings = Settings.from_environment(os.environ)
+        identity = self_signed() if settings.listening.has_tls else None
+        if identity is not None:
+            announce(identity.line)
         bound = listening_socket(settings.listening)
         if not settings.token:
             # The name may have resolved to, or the inherited socket be bound to, anything.
@@ -61,7 +75,7 @@ def main() -> None:
     except PortError as error:
         fail(_CONFLICT, str(error))
     else:
-        asyncio.run(serve(settings, bound))
+        asyncio.run(serve(settings, bound, None if identity is None else identity.context))
 
 
 if __name__ == "__main__":

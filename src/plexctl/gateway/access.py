@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from urllib.parse import urlsplit
 
-from plexctl.gateway.settings import is_loopback
+from plexctl.gateway.environment import is_loopback
 
 COOKIE = "plexctl_session"
 _COOKIE_PURPOSE = b"plexctl gateway session 1"

@@ -60,6 +60,11 @@ class Gateway:
             get("/{path:.+}", self.static)
         return app
 
+    @property
+    def is_loading(self) -> bool:
+        """True while no engine is ready, and none has been given up."""
+        return not {supervisor.health.state for supervisor in self.supervisors} & {"ready", "failed"}
+
     def _judge(self, request: web.Request) -> Entry:
         return self._access.judge(request.headers, request.query.getall("token", []), request.cookies)
 
@@ -174,8 +179,11 @@ class Gateway:
             await asyncio.sleep(0.5)
             return page.response(page.login(self._settings.deployment, is_wrong=True), status=401)
         answer = web.Response(status=303, headers={"Location": "/"})
-        is_https = request.headers.get("X-Forwarded-Proto", request.scheme) == "https" or (
-            urlsplit(request.headers.get("Origin", "")).scheme == "https"
+        schemes = (
+            request.scheme,
+            request.headers.get("X-Forwarded-Proto"),
+            urlsplit(request.headers.get("Origin", "")).scheme,
         )
+        is_https = "https" in schemes
         answer.set_cookie(COOKIE, self._access.cookie, httponly=True, samesite="Strict", secure=is_https, path="/")
         return answer

@@ -104,7 +104,9 @@ class Conversation:
         self._transport.resume_reading()
         if not self._transport.is_closing():
             self._transport.write(encode_close(code, reason))
-            self._transport.write_eof()
+            # Over TLS nothing can be read once the end was said: there the caller's own close frame is the end.
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
         self._timer.cancel()
         self._timer = self._loop.call_later(LINGER_S, self._give_up)
 
@@ -184,7 +186,9 @@ class Conversation:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        self._transport.close()
+        # asyncio's TLS transport forgets its connection when it is closed twice, and could not be aborted then.
+        if not self._transport.is_closing():
+            self._transport.close()
         self._timer.cancel()
         self._timer = self._loop.call_later(LINGER_S, self._give_up)
 

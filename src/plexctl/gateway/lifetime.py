@@ -1,6 +1,7 @@
 """When the gateway ends by itself: at its expiry, or after a time without a conversation. Pure but for the ticking.
 
-An end by the clock is a drain like any other: live conversations may finish first.
+An end by the clock is a drain like any other: live conversations may finish first. Idleness begins when somebody could
+talk for the first time: a container that loads for longer than its idle limit must not end itself for that.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ class Lifetime:
         self._expires_at = expires_at
         self._idle_s = idle_s
         self._quiet_since: float = now
+        self._has_begun = False
 
-    def over(self, *, wall: float, now: float, is_busy: bool) -> str | None:
+    def over(self, *, wall: float, now: float, is_busy: bool, is_loading: bool = False) -> str | None:
         """Return why the gateway's time is over, None while it is not."""
-        if is_busy:
+        self._has_begun = self._has_begun or not is_loading
+        if is_busy or not self._has_begun:
             self._quiet_since = now
         if self._expires_at is not None and wall >= self._expires_at:
             return "expired"
@@ -31,11 +34,12 @@ class Lifetime:
 
 
 async def until_over(
-    lifetime: Lifetime, wall: Callable[[], float], now: Callable[[], float], is_busy: Callable[[], bool]
+    lifetime: Lifetime, wall: Callable[[], float], now: Callable[[], float], use: Callable[[], tuple[bool, bool]]
 ) -> str:
-    """Wait until the gateway's time is over; returns why."""
+    """Wait until the gateway's time is over; returns why. `use` says whether it is busy, and whether it still loads."""
     while True:
-        why = lifetime.over(wall=wall(), now=now(), is_busy=is_busy())
+        is_busy, is_loading = use()
+        why = lifetime.over(wall=wall(), now=now(), is_busy=is_busy, is_loading=is_loading)
         if why is not None:
             return why
         await asyncio.sleep(_TICK_S)

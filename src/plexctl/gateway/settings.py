@@ -6,13 +6,14 @@ Every bad value is a SettingsError that names the variable and how to mend it. W
 
 from __future__ import annotations
 
-import ipaddress
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from plexctl.gateway.environment import Reader, is_loopback
+from plexctl.gateway.environment import SettingsError as SettingsError  # noqa: PLC0414 - part of what this module offers
+from plexctl.gateway.self_destruct import KEYS, Order, read_order
 from plexctl.gateway.voices import DEFAULT_VOICE, voices_in
 
 MAX_PROMPT_CHARACTERS = 1000
@@ -23,12 +24,6 @@ DEFAULT_TEXT_PROMPT = (
 ENGINE_NAMES = ("personaplex", "echo")
 _DEFAULT_PORT = 8998
 _MAX_PORT = 65535
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"", "0", "false", "no", "off"})
-
-
-class SettingsError(ValueError):
-    """A variable's value cannot be used; the text names the variable and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +35,8 @@ class Listening:
     fd: int | None
     published_on: str
     """The host's own address through which alone a container's port is reached; empty when `host` is reached."""
+    has_tls: bool
+    """True when the gateway serves TLS itself, with a certificate of its own making."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +99,13 @@ class Settings:
     listening: Listening
     limits: Limits
     engine: EngineSettings
+    self_destruct: Order | None
+    """How the container ends when the gateway's time is over; None leaves it to whoever started it."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Return the settings in `environment`. Raises SettingsError."""
-        read = _Reader(environment)
+        read = Reader(environment)
         listening = _listening(read)
         token = _token(read, listening)
         engine = _engine(read)
@@ -125,58 +124,11 @@ class Settings:
             listening=listening,
             limits=_limits(read),
             engine=engine,
+            self_destruct=read_order(read),
         )
 
 
-class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = environment
-
-    def text(self, name: str, default: str = "") -> str:
-        return self.environment.get(name, "").strip() or default
-
-    def whole(self, name: str, default: int | None, *, low: int, high: int) -> int | None:
-        raw = self.text(name)
-        if not raw:
-            return default
-        if not raw.isascii() or not raw.isdigit() or not low <= int(raw[:20]) <= high:
-            raise SettingsError(f"{name}={raw!r} is not usable: give a whole number from {low} to {high}")
-        return int(raw)
-
-    def seconds(self, name: str, default: float | None) -> float | None:
-        raw = self.text(name)
-        if not raw:
-            return default
-        try:
-            value = float(raw)
-        except ValueError:
-            value = math.nan
-        if not 0 < value < math.inf:
-            raise SettingsError(f"{name}={raw!r} is not usable: give seconds above 0, or leave it out")
-        return value
-
-    def flag(self, name: str) -> bool:
-        raw = self.text(name).lower()
-        if raw not in _TRUE | _FALSE:
-            raise SettingsError(f"{name}={raw!r} is not usable: give 1 or 0")
-        return raw in _TRUE
-
-    def folder(self, name: str) -> Path | None:
-        raw = self.text(name)
-        if not raw or raw == "none":
-            return None
-        if not Path(raw).is_dir():
-            raise SettingsError(f"{name}={raw!r} is no folder: make it, or leave the variable out")
-        return Path(raw)
-
-    def file(self, name: str) -> str:
-        raw = self.text(name)
-        if raw and not Path(raw).is_file():
-            raise SettingsError(f"{name}={raw!r} does not exist: give the path of an existing file")
-        return raw
-
-
-def _listening(read: _Reader) -> Listening:
+def _listening(read: Reader) -> Listening:
     name = "PLEXCTL_PORT" if read.text("PLEXCTL_PORT") else "PORT"
     port = read.whole(name, _DEFAULT_PORT, low=0, high=_MAX_PORT)
     return Listening(
@@ -184,17 +136,8 @@ def _listening(read: _Reader) -> Listening:
         port=_DEFAULT_PORT if port is None else port,
         fd=read.whole("PLEXCTL_LISTEN_FD", None, low=3, high=1 << 20),
         published_on=read.text("PLEXCTL_PUBLISHED_ON").strip("[]"),
+        has_tls=bool(read.choice("PLEXCTL_TLS", ("self-signed",))),
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether `host` names this machine to itself only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def refuse_open(host: str, published_on: str) -> None:
@@ -205,7 +148,7 @@ def refuse_open(host: str, published_on: str) -> None:
         )
 
 
-def _token(read: _Reader, listening: Listening) -> str:
+def _token(read: Reader, listening: Listening) -> str:
     token = read.text("PLEXCTL_TOKEN")
     if not token and listening.fd is None:
         refuse_open(listening.host, listening.published_on)
@@ -214,21 +157,21 @@ def _token(read: _Reader, listening: Listening) -> str:
     return token
 
 
-def _secrets(read: _Reader) -> tuple[str, ...]:
-    """Return the values that no log may show: our own two, and those that PLEXCTL_SECRETS names."""
-    names = ["PLEXCTL_TOKEN", "HF_TOKEN", *read.text("PLEXCTL_SECRETS").split(",")]
+def _secrets(read: Reader) -> tuple[str, ...]:
+    """Return the values that no log may show: our own, the provider's, and those that PLEXCTL_SECRETS names."""
+    names = ["PLEXCTL_TOKEN", "HF_TOKEN", *KEYS, *read.text("PLEXCTL_SECRETS").split(",")]
     values = {read.environment.get(name, "") for name in names}
     return tuple(sorted((value for value in values if value), key=len, reverse=True))
 
 
-def _text_prompt(read: _Reader) -> str:
+def _text_prompt(read: Reader) -> str:
     prompt = read.text("PLEXCTL_TEXT_PROMPT", DEFAULT_TEXT_PROMPT)
     if len(prompt) > MAX_PROMPT_CHARACTERS:
         raise SettingsError(f"PLEXCTL_TEXT_PROMPT is over {MAX_PROMPT_CHARACTERS} characters: shorten it")
     return prompt
 
 
-def _limits(read: _Reader) -> Limits:
+def _limits(read: Reader) -> Limits:
     return Limits(
         handshake_s=read.seconds("PLEXCTL_HANDSHAKE_TIMEOUT_S", None) or 120.0,
         silence_s=read.seconds("PLEXCTL_SILENCE_TIMEOUT_S", None) or 30.0,
@@ -242,7 +185,7 @@ def _limits(read: _Reader) -> Limits:
     )
 
 
-def _moment(read: _Reader) -> float | None:
+def _moment(read: Reader) -> float | None:
     name = "PLEXCTL_EXPIRES_AT"
     raw = read.text(name)
     if not raw:
@@ -260,7 +203,7 @@ def _moment(read: _Reader) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _engine(read: _Reader) -> EngineSettings:
+def _engine(read: Reader) -> EngineSettings:
     name = read.text("PLEXCTL_ENGINE", "personaplex")
     if name not in ENGINE_NAMES:
         raise SettingsError(f"PLEXCTL_ENGINE={name!r} is no known engine: use {' or '.join(ENGINE_NAMES)}")
@@ -285,11 +228,11 @@ def _engine(read: _Reader) -> EngineSettings:
         torch_compile=read.flag("PLEXCTL_TORCH_COMPILE"),
         voice_dir=read.folder("PLEXCTL_VOICE_DIR"),
         pid_fd=read.whole("PLEXCTL_PID_FD", None, low=3, high=1 << 20),
-        environment={key: value for key, value in read.environment.items() if key != "PLEXCTL_TOKEN"},
+        environment={name: value for name, value in read.environment.items() if name not in ("PLEXCTL_TOKEN", *KEYS)},
     )
 
 
-def _count(read: _Reader) -> int:
+def _count(read: Reader) -> int:
     raw = read.text("PLEXCTL_ENGINES", "1")
     if raw == "auto":
         # One until the gateway can read how much GPU memory is free: a second engine that does not fit

@@ -83,7 +83,8 @@ class _Leaving:
         self._reader = FrameReader(expects_mask=True, max_message_size=125)
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        if any(received.opcode is Opcode.CLOSE for received in self._reader.feed(data)):
+        has_said_goodbye = any(received.opcode is Opcode.CLOSE for received in self._reader.feed(data))
+        if has_said_goodbye and not self._transport.is_closing():
             self._transport.close()
         return False, b""
 

@@ -155,6 +155,11 @@ def test_a_lifetime_ends_by_expiry_or_idleness() -> None:
     assert idle.over(wall=0, now=60.0, is_busy=True) is None
     assert idle.over(wall=0, now=119.9, is_busy=False) is None
     assert idle.over(wall=0, now=120.0, is_busy=False) == "no conversation for 60 s"
+    loading = Lifetime(None, 60.0, 0.0)
+    assert loading.over(wall=0, now=500.0, is_busy=False, is_loading=True) is None
+    assert loading.over(wall=0, now=559.9, is_busy=False) is None
+    # An engine that starts again and again keeps nothing alive.
+    assert loading.over(wall=0, now=560.0, is_busy=False, is_loading=True) == "no conversation for 60 s"
     mortal = Lifetime(1000.0, None, 0.0)
     assert mortal.over(wall=999.9, now=0, is_busy=True) is None
     assert mortal.over(wall=1000.0, now=0, is_busy=True) == "expired"

@@ -21,6 +21,7 @@ def test_defaults_are_those_of_the_design() -> None:
     limits = settings.limits
     assert (limits.handshake_s, limits.silence_s, limits.heartbeat_s, limits.drain_s) == (120, 30, 10, 20)
     assert (limits.session_s, limits.idle_s, limits.expires_at) == (None, None, None)
+    assert (settings.listening.has_tls, settings.self_destruct) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,8 @@ def test_expiry_is_iso_or_unix(raw: str, moment: float) -> None:
         ("PLEXCTL_HOST", "example.org"),
         ("PLEXCTL_TOKEN", "line\nbreak"),
         ("PLEXCTL_VOICE", "NOBODY.pt"),
+        ("PLEXCTL_TLS", "yes"),
+        ("PLEXCTL_SELF_DESTRUCT", "aws"),
     ],
 )
 def test_a_bad_value_names_its_variable(name: str, value: str) -> None:

@@ -1,0 +1,227 @@
+"""The only I/O with RunPod's REST v2: requests with time-outs by httpx, and logs as Server-Sent Events.
+
+Reads and deletes are repeated after a lost answer; whatever else changes something is sent once, and it is for the
+caller to look what became of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from plexctl.contract import Context
+from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError, PlexError, ProviderError
+from plexctl_providers.runpod.bodies import API
+from plexctl_providers.runpod.errors import KEY_HINT, NO_ANSWER, error_of, is_lost, unanswered
+from plexctl_providers.runpod.pacing import Clock, Pace, pace_of
+
+if TYPE_CHECKING:
+    import httpx
+
+Json = dict[str, Any]
+ADDRESS = "PLEXCTL_RUNPOD_URL"
+PROXY = "PLEXCTL_RUNPOD_PROXY"
+KEY = "RUNPOD_API_KEY"
+_PROXY = "https://{pod_id}-{port}.proxy.runpod.net"
+_CONNECT_S, _ANSWER_S, _CREATE_S = 10.0, 30.0, 60.0
+_REFUSALS = 5
+"""429 in a row for one request, each waited for."""
+_AGAIN_S = (0.5, 1.0, 2.0)
+"""Before each repeat of a request that may be repeated."""
+_TOO_MANY, _ERROR = 429, 400
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Client:
+    """One account at RunPod. Nothing is imported or opened before the first request."""
+
+    def __init__(self, context: Context, clock: Clock) -> None:
+        self._context = context
+        self.clock = clock
+        self._opened: httpx.Client | None = None
+
+    @property
+    def base(self) -> str:
+        """Return where REST v2 is. Raises ConfigurationError for http to another machine."""
+        return address(self._context.environment)
+
+    @property
+    def key(self) -> str:
+        """Return the API key. Raises CredentialsError."""
+        return key_of(self._context.environment)
+
+    @property
+    def pace(self) -> Pace:
+        """Return what is known of this account's quota."""
+        return pace_of(self.base, self.key)
+
+    def call(
+        self, method: str, path: str, action: str, body: object = None, query: Mapping[str, str] | None = None
+    ) -> Json:
+        """Send one request and return its answer, empty for 204. 429 is waited for.
+
+        Raises what `errors.error_of` says. `action` completes "cannot ...".
+        """
+        waits = iter(_AGAIN_S if method in ("GET", "DELETE") else ())
+        while True:
+            try:
+                return self._send(method, path, action, body, query)
+            except PlexError as error:
+                wait_s = next(waits, None)
+                if wait_s is None or not is_lost(error):
+                    raise
+                self.clock.sleep(wait_s)
+
+    def get(self, path: str, action: str, query: Mapping[str, str] | None = None) -> Json:
+        """Read."""
+        return self.call("GET", path, action, query=query)
+
+    @contextmanager
+    def stream(
+        self, path: str, action: str, query: Mapping[str, str], last_id: str | None, quiet_s: float
+    ) -> Iterator[Iterator[str]]:
+        """Give the lines of an event stream; they end when the stream does, or is quiet for `quiet_s`.
+
+        Raises what `errors.error_of` says, and ProviderError in the middle when it is cut.
+        """
+        http, library = self._http(), _httpx()
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        patience = library.Timeout(_ANSWER_S, connect=_CONNECT_S)
+        for _ in range(_REFUSALS):
+            self.pace.wait(self.clock)
+            try:
+                with http.stream("GET", path, params=dict(query), headers=headers, timeout=patience) as answer:
+                    self.pace.learn(answer.headers, self.clock)
+                    if answer.status_code == _TOO_MANY:
+                        self.pace.refused(answer.headers, self.clock)
+                        continue
+                    if answer.status_code >= _ERROR:
+                        answer.read()
+                        raise self._error(action, answer)
+                    # Until here it was the patience for an answer; from here it is that for the next line.
+                    answer.request.extensions["timeout"]["read"] = quiet_s
+                    yield _lines(answer, library, action)
+                    return
+            except library.HTTPError as error:
+                raise unanswered(action, type(error).__name__) from None
+        raise error_of(action, _TOO_MANY, {})
+
+    def _send(self, method: str, path: str, action: str, body: object, query: Mapping[str, str] | None) -> Json:
+        http, library = self._http(), _httpx()
+        patience = library.Timeout(_CREATE_S if method == "POST" else _ANSWER_S, connect=_CONNECT_S)
+        said: object = None
+        for _ in range(_REFUSALS):
+            self.pace.wait(self.clock)
+            try:
+                answer = http.request(method, path, json=body, params=query, timeout=patience)
+            except library.HTTPError as error:
+                # Its text and its chain hold the request, and so the body with the secrets.
+                raise unanswered(action, type(error).__name__) from None
+            self.pace.learn(answer.headers, self.clock)
+            if answer.status_code != _TOO_MANY:
+                return self._content(action, answer)
+            self.pace.refused(answer.headers, self.clock)
+            said = _parsed(answer)
+        raise error_of(action, _TOO_MANY, said)
+
+    def _content(self, action: str, answer: httpx.Response) -> Json:
+        if answer.status_code >= _ERROR:
+            raise self._error(action, answer)
+        if not answer.content:
+            return {}
+        content = _parsed(answer)
+        if not isinstance(content, dict):
+            words = f"cannot {action}: RunPod's answer is not the JSON that was to come"
+            raise ProviderError(words, data={"http": NO_ANSWER})
+        return cast("Json", content)
+
+    def _error(self, action: str, answer: httpx.Response) -> PlexError:
+        secrets = [secret.reveal() for secret in self._context.secrets.values()]
+        return error_of(action, answer.status_code, _parsed(answer), [*secrets, self.key])
+
+    def _http(self) -> httpx.Client:
+        if self._opened is None:
+            base, library = self.base, _httpx()
+            environment = self._context.environment
+            is_here = base.startswith("http://")
+            self._opened = library.Client(
+                base_url=base,
+                headers={"Authorization": f"Bearer {self.key}", "User-Agent": "plexctl"},
+                verify=not is_here and _authorities(environment),
+                proxy=None if is_here else environment.get("HTTPS_PROXY") or environment.get("https_proxy"),
+                trust_env=False,
+                # Nobody closes an adapter, so that no connection is kept: calls are seconds apart.
+                limits=library.Limits(max_keepalive_connections=0),
+            )
+        return self._opened
+
+
+def address(environment: Mapping[str, str]) -> str:
+    """Return where REST v2 is: RunPod's, or an emulator's. Raises ConfigurationError for http to another machine."""
+    base = environment.get(ADDRESS, "").rstrip("/") or API
+    if is_trustworthy(base):
+        return base
+    raise ConfigurationError(f"{ADDRESS}={base!r} is not usable", hint="give https://HOST, or http:// to this machine")
+
+
+def proxy_of(environment: Mapping[str, str]) -> str:
+    """Return the addresses behind RunPod's proxy, with {pod_id} and {port} in them. Raises ConfigurationError."""
+    template = environment.get(PROXY) or _PROXY
+    if "{pod_id}" in template and is_trustworthy(template.replace("{pod_id}", "pod").replace("{port}", "1")):
+        return template
+    raise ConfigurationError(f"{PROXY}={template!r} is not usable", hint="give https://{pod_id}-{port}.HOST")
+
+
+def is_trustworthy(url: str) -> bool:
+    """Tell whether a key may be sent there: https, or http that does not leave this machine."""
+    parts = urlsplit(url)
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    )
+
+
+def key_of(environment: Mapping[str, str]) -> str:
+    """Return the API key. Raises CredentialsError when there is none, or one that no header carries."""
+    key = environment.get(KEY, "").strip()
+    if not key:
+        raise CredentialsError(f"{KEY} is not set", hint=KEY_HINT)
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise CredentialsError(f"{KEY} has characters that no key has", hint=KEY_HINT)
+    return key
+
+
+def _lines(answer: httpx.Response, library: Any, action: str) -> Iterator[str]:
+    """Yield lines until the stream's own end or a silence. Raises ProviderError for a cut."""
+    try:
+        yield from answer.iter_lines()
+    except library.ReadTimeout:
+        return
+    except library.HTTPError as error:
+        raise unanswered(action, type(error).__name__) from None
+
+
+def _parsed(answer: httpx.Response) -> object:
+    try:
+        return json.loads(answer.content)
+    except ValueError:
+        return None
+
+
+def _authorities(environment: Mapping[str, str]) -> Any:
+    import ssl
+
+    import certifi
+
+    return ssl.create_default_context(cafile=environment.get("SSL_CERT_FILE") or certifi.where())
+
+
+def _httpx() -> Any:
+    try:
+        import httpx
+    except ModuleNotFoundError as error:
+        words = f"provider runpod needs the package {error.name}, which is not installed"
+        raise ExtraMissingError(words, hint="pip install 'plexctl[runpod]'") from error
+    return httpx
