@@ -245,7 +245,7 @@ def test_only_denied_hosts_are_no_capacity_and_say_why(town: Town) -> None:
     """Exit 7; the data has the reason."""
     town.vast.hosts = {"a": 0.3}
     town.vast.fates = {"a": BAD}
-    with pytest.raises(UnhealthyError, match="unsatisfied condition"):
+    with pytest.raises(NoCapacityError, match=r"none of 1 offer tried .*unsatisfied condition"):
         town.deploy()
     with pytest.raises(NoCapacityError, match=r"is of host a, which failed a start: .*unsatisfied condition"):
         town.prepare()

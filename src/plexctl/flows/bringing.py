@@ -78,7 +78,8 @@ def bring_up(run: Run, entry: Entry, *, was_running: bool, patience: Patience | 
         note_start(session, entry, prepared.spec)
     deployment = prepared.provider.apply(prepared.plan, entry)
     session.reporter.progress(f"{deployment.ref.label} on {prepared.provider.name}")
-    patience = patience or Patience(prepared.spec.limits.start_timeout_s)
+    limits = prepared.spec.limits
+    patience = patience or Patience(min(limits.start_timeout_s, limits.deadline_s or limits.start_timeout_s))
     view = follow_start(session, entry.record, patience, entry.reached)
     entry.ready()
     heard = check_talking(session, view, may_be_busy=was_running) if run.acting.probe else {}

@@ -67,8 +67,8 @@ class Trial:
 def first_that_comes_up(trial: Trial) -> Deployed:
     """Try what is prepared in turn.
 
-    What fails for a reason that no other offer mends is raised at once. Raises NoCapacityError when several were tried
-    and none came up, LeftBehindError when one could not be removed; the attempts are in their data.
+    What fails for a reason that no other offer mends is raised at once. Raises NoCapacityError when none came up,
+    LeftBehindError when one could not be removed; the attempts are in their data.
     """
     try:
         deployed = _try_in_turn(trial)
@@ -110,12 +110,17 @@ def _try_in_turn(trial: Trial) -> Deployed | None:
             if fault is not None and blames_host(fault):
                 bad |= {key} if key[1] else set()
                 _deny(trial, candidate.offer, _reason(error))
-            if fault is None or len(prepared) == 1:
+            if fault is None or _is_alone(prepared):
                 if trial.attempts:
                     _note(trial, candidate.offer, error, begun, error.code if isinstance(error, PlexError) else "bug")
                 raise
             _give_up(trial, candidate.offer, error, begun, fault)
     return None
+
+
+def _is_alone(prepared: tuple[Prepared, ...]) -> bool:
+    """Tell whether there was nothing to choose: its own error then says more than that nothing is left."""
+    return len(prepared) == 1 and not prepared[0].provider.capabilities.offers_are_stock
 
 
 def _attempt(trial: Trial, candidate: Prepared, begun: float) -> Deployed:
@@ -186,7 +191,8 @@ def _taken_back(trial: Trial) -> str:
 def _none_came_up(trial: Trial) -> PlexError:
     tried = [f"{offer_words(one.offer)}: {one.reason}" for one in trial.attempts]
     late = "; the deadline is over" if trial.left_s <= 0 else ""
-    words = f"{trial.ref.name} came up on none of {len(tried)} offers tried{late} ({'; '.join(tried)}); {trial.left}"
+    count = f"{len(tried)} offer{'s' * (len(tried) > 1)}"
+    words = f"{trial.ref.name} came up on none of {count} tried{late} ({'; '.join(tried)}); {trial.left}"
     hint = "hosts that failed are left out for a day: deploy again, ask for less, or raise --max-tries or --deadline"
     return _with_attempts(NoCapacityError(words, hint=hint), trial)
 

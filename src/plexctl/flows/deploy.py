@@ -79,7 +79,8 @@ def _is_under_way(record: Record, view: View) -> bool:
     """Tell whether a deploy was cut short before anything was ready, or nothing is left of it."""
     if record.ref.provider in OWN_HARDWARE or record.wanted is not Wanted.RUNNING:
         return False
-    return record.ready_at is None or view.told is State.MISSING
+    was_never_ready = record.ready_at is None and view.status.state is not State.READY
+    return was_never_ready or view.told is State.MISSING
 
 
 def _fresh_ref(run: Run) -> Ref:
