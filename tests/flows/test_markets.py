@@ -63,7 +63,9 @@ class Both:
 
     def deploy(self, *names: str, **limits: Any) -> Deployed:
         """Deploy at the best of these."""
-        spec = Spec(name="voice", provider=names[0], engine="personaplex", image=Image(name=IMAGE), secrets=tuple(SECRETS))
+        spec = Spec(
+            name="voice", provider=names[0], engine="personaplex", image=Image(name=IMAGE), secrets=tuple(SECRETS)
+        )
         prepared = prepare(self.session, Order(spec, Wish(providers=names, **limits)))
         return deploy(self.session, prepared, Acting(SECRETS, print, probe=True))
 
@@ -156,5 +158,3 @@ def denied(both: Both) -> list[Any]:
     """Return the hosts that are left alone."""
     with both.session.journal() as journal:
         return journal.denied_hosts()
-
-
