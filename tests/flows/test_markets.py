@@ -1,4 +1,4 @@
-"""Offers tried in turn at the loopback markets, with the real adapters and gateways: what is alive is in their books."""
+"""Offers tried in turn at the loopback markets, with the real adapters and gateways; their books say what is alive."""
 
 from __future__ import annotations
 
