@@ -15,12 +15,13 @@ from urllib.request import urlopen
 
 import pytest
 from tests.cli.schemas import check
+from tests.flows.market import BAD, GONE, Market, renting
 from tests.flows.sky import NAME, Sky, adapter_of, gateway_of
 from tests.probe.conftest import Certificates, certificates
 
 from plexctl import registry
 from plexctl.cli.main import run
-from plexctl.errors import ConfigurationError, ConflictError, NotFoundError, UsageError
+from plexctl.errors import ConfigurationError, ConflictError, NoCapacityError, NotFoundError, UsageError
 from plexctl.model import Usage
 
 __all__ = ["certificates"]
@@ -156,6 +157,69 @@ def test_a_name_that_is_taken_is_not_served(cli: Cli, sky: Sky) -> None:
 def test_what_nobody_knows_is_not_scaled(cli: Cli) -> None:
     """Exit 10."""
     assert cli("scale", "nobody", "--min", "0")[0] == NotFoundError.exit_code
+
+
+@pytest.fixture
+def market(sky: Sky, monkeypatch: pytest.MonkeyPatch) -> Iterator[Market]:
+    """Give a market beside the sky: of its three hosts the first is taken and the second bad."""
+    del sky
+    one = Market("bazaar", {"a": 0.30, "b": 0.40, "c": 0.50}, {"a": GONE, "b": BAD})
+    monkeypatch.setitem(registry.BUILT_IN, one.name, "tests.flows.test_commands:Renting")
+    monkeypatch.setattr(f"{__name__}.Renting", renting(one), raising=False)
+    with gateway_of(one):
+        yield one
+
+
+RENT = ("deploy", "-p", "bazaar", "--engine", "echo", "--no-probe", "--yes")
+
+
+def test_what_was_tried_is_shown(cli: Cli, market: Market) -> None:
+    """As a table for a reader, with the reasons; in JSON as rows."""
+    code, out, err = cli(*RENT)
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 0, err
+    assert ["TRIED", "OUTCOME", "TOOK", "WHY"] in lines
+    shown = [line for line in out.splitlines() if line.startswith("bazaar RTX 4090 in DE, host ")]
+    assert ["no_capacity" in shown[0], "bad_host" in shown[1], "ready" in shown[2]] == [True] * 3
+    assert "offer of a is gone; removing what was made there" in err
+    cli("destroy", "--yes")
+    market.fates["c"] = GONE
+    assert cli(*RENT, "--ignore-denied")[0] == NoCapacityError.exit_code
+    market.fates = {"a": GONE}
+    rows = document(cli(*RENT, "--json"))["attempts"]
+    assert [(one["host"], one["outcome"]) for one in rows] == [("a", "no_capacity"), ("c", "ready")]
+
+
+def test_none_that_comes_up_has_its_table_in_the_document(cli: Cli, market: Market) -> None:
+    """Exit 7, and the words on stderr without --json."""
+    market.fates["c"] = BAD
+    code, out, _ = cli(*RENT, "--json")
+    failed = json.loads(out)
+    assert (code, failed["error"]["code"]) == (7, "no_capacity")
+    assert [one["outcome"] for one in failed["data"]["attempts"]] == ["no_capacity", "bad_host", "bad_host"]
+    assert market.alive == {}
+    assert "came up on none of 1 offer tried (bazaar RTX 4090 in DE, host a" in cli(*RENT, "--max-tries", "1")[2]
+
+
+def test_the_dearest_that_may_be_tried_is_asked_about(cli: Cli, market: Market) -> None:
+    """One question, for the highest price that can come of it."""
+    _, _, err = cli(*RENT[:-1])
+    assert "for 0.30 USD per hour (or, should that fail, the next 2 offers at up to 0.50 USD per hour)" in err
+    assert len(document(cli(*RENT, "--dry-run", "--json"))["others"]) == 2
+    assert market.made == []
+
+
+def test_auto_asks_whoever_is_set_up(cli: Cli, market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those without credentials are left out without a word on stderr; the best of the others is taken."""
+    monkeypatch.delitem(
+        registry.BUILT_IN, "cloudrun"
+    )  # Google's credentials may be a machine's own: it would be asked.
+    for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    code, out, err = cli("deploy", "-p", "auto", "--engine", "echo", "--dry-run", "--json")
+    assert code == 0, out
+    assert json.loads(out)["data"]["offer"]["provider"] in ("sky", market.name)
+    assert "left out" not in err
 
 
 def test_an_address_that_browsers_trust_is_just_printed(cli: Cli, sky: Sky) -> None:

@@ -50,7 +50,7 @@ class RunPodProvider:
 
     name: ClassVar[str] = "runpod"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        stop_keeps_disk=True, follows_logs=True, secret_store=True, tls_at_edge=True
+        stop_keeps_disk=True, follows_logs=True, secret_store=True, tls_at_edge=True, offers_are_stock=True
     )
 
     def __init__(self, context: Context, *, clock: Clock = Clock()) -> None:  # noqa: B008 - it is immutable

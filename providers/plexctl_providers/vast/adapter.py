@@ -46,7 +46,7 @@ class VastProvider:
 
     name: ClassVar[str] = "vast"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        stop_keeps_disk=True, follows_logs=True, ends_itself=True, spot=True
+        stop_keeps_disk=True, follows_logs=True, ends_itself=True, spot=True, offers_are_stock=True
     )
 
     def __init__(self, context: Context, *, pace: Pacing | None = None) -> None:
