@@ -5,6 +5,7 @@ PlexError                         1   a bug in plexctl, when raised as itself
 ├── ConfigurationError            3   plexctl.toml, environment or local state is wrong
 │   └── JournalError              3   the journal is corrupt, newer than this plexctl, or cannot be written
 ├── CredentialsError              4   a provider or an endpoint refused who we are
+│   └── NoCredentialsError        4   nobody has said who we are
 ├── LicenceError                  5   the model's licence or gate stands in the way
 ├── PreflightError                6   GPU memory, quota, region: it could never have worked
 ├── NoCapacityError               7   nobody has such a GPU right now
@@ -65,6 +66,10 @@ class CredentialsError(PlexError):
 
     code = "credentials"
     exit_code = 4
+
+
+class NoCredentialsError(CredentialsError):
+    """Nobody has said who we are: the provider may not be in use here."""
 
 
 class LicenceError(PlexError):

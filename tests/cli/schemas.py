@@ -254,6 +254,7 @@ DATA: dict[str, Schema] = {
             changed=FLAG,
             removed=rows(record(kind=TEXT, name=TEXT, id=TEXT_OR_NULL)),
             kept=rows(record(kind=TEXT, name=TEXT, why=TEXT)),
+            others=rows(TEXT),
         ),
         NOT_DONE,
     ),

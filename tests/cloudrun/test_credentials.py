@@ -68,13 +68,25 @@ def test_nothing_of_adc_is_opened_for_an_emulator(google: Google, tmp_path: Path
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.com", "https://127.0.0.1:1", "http://10.0.0.1:80", "127.0.0.1:80", "http://evil.localhost.x"],
+    [
+        *("http://example.com", "https://127.0.0.1:1", "http://10.0.0.1:80", "127.0.0.1:80", "http://evil.localhost.x"),
+        *("http://[::1", "http://127.0.0.1:abc", "http://127.0.0.1:99999", "http://127.0.0.1:0", " "),
+        *("http://me:hunter2@127.0.0.1:80", "http://me:hunter2@example.com", "http://me:hunter2@[::1"),
+    ],
 )
 def test_an_emulator_off_the_loopback_is_refused(url: str) -> None:
-    """Only plain HTTP on this machine: exit 3."""
+    """Only a sound address of plain HTTP on this machine: exit 3 with the fix, and never a password of it."""
     with pytest.raises(ConfigurationError) as caught:
         emulator_url({"PLEXCTL_GOOGLE_URL": url})
     assert caught.value.exit_code == 3
+    assert "http://127.0.0.1:PORT" in (caught.value.hint or "")
+    assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:80", "http://localhost:80/", "http://[::1]:80"])
+def test_an_emulator_on_the_loopback_is_taken(url: str) -> None:
+    """By number of either kind, or by name."""
+    assert emulator_url({"PLEXCTL_GOOGLE_URL": url}) == url.rstrip("/")
 
 
 def test_no_credentials_name_the_command(tmp_path: Path) -> None:

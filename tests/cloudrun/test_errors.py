@@ -114,3 +114,11 @@ def test_what_the_adapter_must_tell_apart() -> None:
     assert [is_absent(one) for one in (absent, taken, lost)] == [True, False, False]
     assert [is_taken(one) for one in (absent, taken, lost)] == [False, True, False]
     assert [is_lost(one) for one in (absent, taken, lost)] == [False, False, True]
+
+
+@pytest.mark.parametrize("body", [None, [], "text", {}, {"error": "text"}, {"error": {}}])
+def test_a_bare_404_says_nothing_of_what_is_there(body: object) -> None:
+    """Only Google's own error makes a thing absent; a proxy's 404 is told as such."""
+    error = error_of("read it", 404, body)
+    assert not is_absent(error)
+    assert "proxy" in (error.hint or "")

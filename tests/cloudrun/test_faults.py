@@ -224,7 +224,8 @@ def test_a_name_that_somebody_took_is_a_conflict(ground: Ground) -> None:
         ground.service().body["labels"] = {}
         with pytest.raises(ConflictError):
             ground.apply(entry)
-        ground.provider().destroy(entry.ref, everything=True)
+        with pytest.raises(ProviderError, match="without plexctl's label"):
+            ground.provider().destroy(entry.ref, everything=True)
         assert ground.service().label == entry.ref.label
 
 

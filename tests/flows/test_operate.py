@@ -11,6 +11,7 @@ from plexctl.errors import (
     ConflictError,
     CredentialsError,
     InterruptedByUser,
+    NoCredentialsError,
     NotFoundError,
     ProviderError,
     UnhealthyError,
@@ -73,18 +74,33 @@ def test_a_lost_journal_loses_nothing(world: World, spec: Spec) -> None:
     assert (ended.changed, world.sky.apps) == (True, {})
 
 
-def test_providers_that_are_not_set_up_are_one_line(world: World, spec: Spec) -> None:
-    """Whoever has no credentials for a provider has nothing there; whoever does not answer is told of."""
+def test_who_is_not_set_up_has_nothing_and_who_does_not_answer_may_have_it(world: World, spec: Spec) -> None:
+    """Without a record, not found is said only when everybody in use was asked: else it is that provider's error."""
     world.deploy(spec)
     (world.session.home / "journal.db").unlink()
-    world.sky.fails["find"] = CredentialsError("no token")
-    with pytest.raises(NotFoundError):
+    world.sky.fails["find"] = NoCredentialsError("no token")
+    with pytest.raises(NotFoundError) as missing:
         operate.destroy(world.session, "voice")
-    assert "not asked, as they are not set up here: sky (see `plexctl doctor`)" in world.reporter.told
-    world.sky.fails["find"] = ProviderError("503")
-    with pytest.raises(NotFoundError):
-        operate.destroy(world.session, "voice")
+    assert missing.value.message == "no deployment named 'voice'; not set up here, so not asked: sky"
+    for failure in (ProviderError("503"), CredentialsError("this token is refused")):
+        world.sky.fails["find"] = failure
+        with pytest.raises(type(failure)) as caught:
+            operate.destroy(world.session, "voice")
+        assert caught.value.message.startswith("no deployment named 'voice' here, and sky could not be asked: ")
     assert "sky could not be asked: 503" in world.reporter.told
+    world.sky.fails.clear()
+    assert operate.destroy(world.session, "voice").changed
+
+
+def test_a_destroy_of_all_names_others_of_that_name(world: World, spec: Spec) -> None:
+    """What no record knows is not touched, and said; the next destroy finds it."""
+    world.deploy(spec)
+    other = "plexctl-voice-zzz999"
+    world.sky.apps[other] = next(iter(world.sky.apps.values()))
+    assert operate.destroy(world.session, "voice", everything=True).others == (f"{other} on sky",)
+    assert set(world.sky.apps) == {other}
+    operate.destroy(world.session, "voice")
+    assert world.sky.apps == {}
 
 
 def test_scaling_changes_two_numbers_and_wakes_nobody(world: World, spec: Spec) -> None:

@@ -58,6 +58,19 @@ def finished(operation: Json, look: Callable[[str], Json], action: str) -> Json:
     return cast("Json", operation.get("response", {}))
 
 
+def unknown_answer(action: str) -> ProviderError:
+    """Return the error for an answer that came in good order, and that no description of Google's knows."""
+    words = f"cannot {action}: Google answered what its description does not know"
+    return ProviderError(words, hint="see whether a proxy answers in Google's place, and try again")
+
+
+def required(found: Json, key: str, action: str) -> Json:
+    """Return what was found. Raises ProviderError where it lacks what each such thing has, such as its name."""
+    if not isinstance(found.get(key), str) or not found[key]:
+        raise unknown_answer(action)
+    return found
+
+
 def json_in(text: bytes) -> object:
     """Return the JSON of an answer; None for what is none."""
     import json

@@ -28,7 +28,7 @@ def ensure_bucket(google: Google, call: Json, ref_id: str) -> str:
     """Make the bucket unless it is there; return its full name. Raises ConflictError when it is somebody else's."""
     name = call["json"]["name"]
     found = ensure(
-        lambda: google.get(_API, bucket_path(name)),
+        lambda: google.look(_API, bucket_path(name)),
         lambda: google.call(_API, "POST", call["path"], call["json"], call["query"]),
     )
     if not is_ours(found, ref_id):
@@ -38,7 +38,7 @@ def ensure_bucket(google: Google, call: Json, ref_id: str) -> str:
 
 def remove_bucket(google: Google, name: str, ref_id: str) -> bool:
     """Empty and delete a bucket of this deployment's; return whether there was one."""
-    found = google.get(_API, bucket_path(name))
+    found = google.look(_API, bucket_path(name))
     if found is None or not is_ours(found, ref_id):
         return False
     for one in list(google.items(_API, f"{bucket_path(name)}/o", "items")):

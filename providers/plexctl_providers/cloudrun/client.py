@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from plexctl.contract import Context
 from plexctl.errors import ExtraMissingError, PlexError, ProviderError
-from plexctl_providers.cloudrun.answers import Json, finished, json_in, no_answers
+from plexctl_providers.cloudrun.answers import Json, finished, json_in, no_answers, required, unknown_answer
 from plexctl_providers.cloudrun.credentials import (
     Identity,
     emulator_url,
@@ -95,15 +95,26 @@ class Google:
                 return None
             raise
 
+    def look(self, api: str, path: str) -> Json | None:
+        """Return a thing that has a name, read by that; None when it is not there. Raises ProviderError without one."""
+        found = self.get(api, path)
+        return None if found is None else required(found, "name", _action("GET", path))
+
     def items(self, api: str, path: str, key: str, query: Mapping[str, object] | None = None) -> Iterator[Json]:
-        """Yield what a list has, page by page; nothing where its parent is not there or the API is off."""
-        token = ""
+        """Yield what a list has, page by page; nothing where its parent is not there or the API is off.
+
+        Raises ProviderError for a page that is none: a list cut short would pass for one that ends there.
+        """
+        action, token, seen = _action("GET", path), "", {""}
         while True:
             page = self.get(api, path, {**(query or {}), **({"pageToken": token} if token else {})}) or {}
-            yield from page.get(key, ())
+            yield from _things(page, key, action)
             token = page.get("nextPageToken", "")
-            if not token:
+            if token == "":
                 return
+            if not isinstance(token, str) or token in seen:
+                raise unknown_answer(action)
+            seen.add(token)
 
     def finish(self, api: str, version: str, operation: Json, action: str) -> Json:
         """Wait for a long-running operation and return its response. Raises its error, or ProviderError when late."""
@@ -114,7 +125,7 @@ class Google:
     ) -> Json:
         self._open()
         base = emulator_url(self._context.environment) or f"https://{api}.googleapis.com"
-        action = f"{_VERBS[method]} {path.partition('/v')[2][2:] or path}"
+        action = _action(method, path)
         if method not in _READS and not path.endswith(_READING_POSTS):
             self._note_change()
         with no_answers(action):
@@ -124,7 +135,8 @@ class Google:
         if answer.status_code >= 400:  # noqa: PLR2004 - HTTP's own
             raise error_of(action, answer.status_code, body)
         if not isinstance(body, dict):
-            raise ProviderError(f"cannot {action}: the answer is not JSON")
+            hint = "see whether a proxy answers in Google's place, and https://status.cloud.google.com"
+            raise ProviderError(f"cannot {action}: the answer is not JSON", hint=hint)
         return body
 
     def _open(self) -> None:
@@ -186,4 +198,18 @@ def _patience(methods: frozenset[str]) -> Any:
     )
 
 
+def _things(page: Json, key: str, action: str) -> list[Json]:
+    """Return the things of a page. Raises ProviderError where they are none, or lack what tells them apart."""
+    found = page.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise unknown_answer(action)
+    return [required(one, _TOLD_APART_BY[key], action) if key in _TOLD_APART_BY else one for one in found]
+
+
+def _action(method: str, path: str) -> str:
+    """Say what a call tries, such as `make projects/p/secrets`."""
+    return f"{_VERBS[method]} {path.partition('/v')[2][2:] or path}"
+
+
+_TOLD_APART_BY = {"secrets": "name", "repositories": "name", "packages": "name", "items": "name", "builds": "id"}
 _VERBS = {"GET": "read", "POST": "make", "PUT": "write", "PATCH": "change", "DELETE": "delete"}

@@ -1,8 +1,8 @@
 """Who we are to Google, and in which project: read from the user's environment, and only when something is asked.
 
 `google.auth.default()` is not used for files, since it reads this process's own environment, which adapters never do:
-the two files that it would open are opened by name instead. With an emulator's address nothing of this is opened, since
-a service account's key would otherwise sign a token and send it there in the clear (measured with google-auth 2.62).
+the two files that it would open are opened by name instead. With an emulator's address nothing of this is opened, so
+that no token made from a user's key goes there in the clear (held by tests/cloudrun/test_credentials.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from plexctl.errors import ConfigurationError, CredentialsError
+from plexctl.errors import ConfigurationError, CredentialsError, NoCredentialsError
 from plexctl_providers.cloudrun.errors import LOGIN
 
 EMULATOR = "PLEXCTL_GOOGLE_URL"
@@ -39,11 +39,9 @@ def emulator_url(environment: Mapping[str, str]) -> str | None:
     url = environment.get(EMULATOR, "").rstrip("/")
     if not url:
         return None
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
-        raise ConfigurationError(
-            f"{EMULATOR}={url} is no emulator on this machine", hint="give http://127.0.0.1:PORT, or leave it out"
-        )
+    if not _is_emulator(url):  # the address is not shown: there may be a password in it
+        words = f"{EMULATOR} is no address of an emulator on this machine"
+        raise ConfigurationError(words, hint="give http://127.0.0.1:PORT, or leave it out")
     return url
 
 
@@ -58,6 +56,8 @@ def identity(environment: Mapping[str, str]) -> Identity:
     try:
         path = _file(environment)
         return _from_machine(environment) if path is None else _from_file(path)
+    except exceptions.DefaultCredentialsError as error:
+        raise NoCredentialsError(f"no credentials of Google's were found: {error.args[0]}", hint=LOGIN) from error
     except exceptions.GoogleAuthError as error:
         raise CredentialsError(f"no credentials of Google's can be used: {error.args[0]}", hint=LOGIN) from error
 
@@ -106,9 +106,18 @@ def _from_machine(environment: Mapping[str, str]) -> Identity:
     import google.auth
 
     if environment.get("NO_GCE_CHECK", "").lower() == "true":
-        raise CredentialsError("no credentials of Google's were found", hint=LOGIN)
+        raise NoCredentialsError("no credentials of Google's were found", hint=LOGIN)
     found, project = google.auth.default(_SCOPES)
     return Identity(found, project)
+
+
+def _is_emulator(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.scheme == "http" and "@" not in parts.netloc and parts.port != 0
+    except ValueError:  # half a bracket, or a port that is none
+        return False
+    return is_plain and _is_loopback(parts.hostname or "")
 
 
 def _is_loopback(host: str) -> bool:

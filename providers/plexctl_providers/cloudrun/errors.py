@@ -29,8 +29,9 @@ _OFF = "SERVICE_DISABLED"
 
 
 def is_absent(error: PlexError) -> bool:
-    """Tell whether what was asked for does not exist."""
-    return type(error) is ProviderError and _http(error) == _NOT_FOUND
+    """Tell whether what was asked for does not exist, in Google's own words: a bare 404 may be anybody's."""
+    is_told = isinstance(error.data, dict) and bool(error.data.get("told"))
+    return type(error) is ProviderError and _http(error) == _NOT_FOUND and is_told
 
 
 def is_forbidden(error: PlexError) -> bool:
@@ -120,7 +121,9 @@ def error_of(action: str, code: int, answer: object) -> PlexError:
     words = " ".join(str(error.get("message") or f"HTTP {code}").split())
     reasons = sorted(set(_reasons(error)))
     found = _meant(f"cannot {action}: {words}", code, words, reasons)
-    found.data = {"http": code, "reasons": reasons}
+    found.data = {"http": code, "reasons": reasons, "told": isinstance(error.get("message"), str)}
+    if not error and found.hint is None:
+        found.hint = "this is no answer in Google's form: see whether a proxy answers in Google's place"
     return found
 
 

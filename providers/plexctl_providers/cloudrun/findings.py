@@ -84,7 +84,7 @@ def _names(spec: Spec) -> list[Finding]:
 
 def _project(spec: Spec) -> Finding:
     if spec.cloudrun.project is None:
-        words = "no project is named: that of your credentials is taken"
+        words = "no project is named: GOOGLE_CLOUD_PROJECT's, else that of your credentials, is taken"
         return Finding("project", Level.WARN, words, "set cloudrun.project (PLEXCTL_GOOGLE_PROJECT)")
     return Finding("project", Level.OK, spec.cloudrun.project)
 

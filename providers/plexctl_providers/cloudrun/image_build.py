@@ -44,7 +44,7 @@ def ensure_repository(google: Google, name: str, call: Json) -> None:
         operation = google.call("artifactregistry", "POST", call["path"], call["json"], call["query"])
         google.finish("artifactregistry", "v1", operation, f"make the repository {name}")
 
-    ensure(lambda: google.get("artifactregistry", f"/v1/{name}"), make)
+    ensure(lambda: google.look("artifactregistry", f"/v1/{name}"), make)
 
 
 def digest(google: Google, repository: str, package: str, tag: str) -> str | None:
@@ -68,7 +68,7 @@ def ensure_source(google: Google, call: Json, files: Mapping[str, str]) -> None:
     content = gzip.compress(tar_of(files), mtime=0)
     google.context.progress(f"uploading the image's source ({len(content) / 1000:.0f} kB)")
     ensure(
-        lambda: google.get("storage", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}"),
+        lambda: google.look("storage", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}"),
         lambda: google.upload(call["path"], call["query"], content, call["contentType"]),
     )
 

@@ -6,17 +6,17 @@ are not its own is taken away again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from plexctl.errors import PlexError, ProviderError
-from plexctl.model import Kept, Ref, Removal, Resource
+from plexctl.model import MANAGED_BY, Kept, Ref, Removal, Resource
 from plexctl_providers.cloudrun import surroundings
-from plexctl_providers.cloudrun.answers import polls
+from plexctl_providers.cloudrun.answers import Json, polls
 from plexctl_providers.cloudrun.buckets import bucket_path, remove_bucket
 from plexctl_providers.cloudrun.client import Google
 from plexctl_providers.cloudrun.errors import is_absent, is_disabled
 from plexctl_providers.cloudrun.image_build import cancel_builds
-from plexctl_providers.cloudrun.place import IMAGES, REGION_KEY, Place, is_ours
+from plexctl_providers.cloudrun.place import ID_LABEL, IMAGES, REGION_KEY, Place, is_ours
 from plexctl_providers.cloudrun.policies import Guarded, deny, is_allowed
 from plexctl_providers.cloudrun.requests import SERVICE
 from plexctl_providers.cloudrun.search import inventory, place_of, services_in
@@ -42,13 +42,16 @@ _KEPT = {
 
 
 def destroy(google: Google, ref: Ref, *, everything: bool) -> Removal:
-    """Remove a deployment. Raises ProviderError for what Google said was deleted, and is still there."""
+    """Remove a deployment. Raises ProviderError for what Google said was deleted, and is still there.
+
+    What the journal knows as made is looked up by its own name too: what is there without our label is not touched, and
+    is no success either.
+    """
     place = place_of(google, ref)
     if place is None:
         return Removal()
     there = inventory(google, place, (ref.name, ref.id))
-    known = {(one.kind, one.name) for one in there}
-    added = [one for one in ref.resources if _is_recorded_only(google, one) and (one.kind, one.name) not in known]
+    added, strange = _recorded_only(google, ref, {(one.kind, one.name) for one in there})
     _without_api(lambda: cancel_builds(google, place.project, ref.label))
     removed: list[Resource] = []
     kept: list[Kept] = []
@@ -58,6 +61,13 @@ def destroy(google: Google, ref: Ref, *, everything: bool) -> Removal:
             kept.append(Kept(one.kind, one.name, why))
         elif _remove(google, one, ref):
             removed.append(one)
+    if strange:
+        named = " and ".join(f"the {one.kind} {one.name}" for one in strange)
+        again = f"{MANAGED_BY[0]}={MANAGED_BY[1]}, {ID_LABEL}={ref.id}"
+        raise ProviderError(
+            f"{named} is there, without plexctl's label: it may bill",
+            hint=f"remove it by hand, or label it again ({again}) and destroy again",
+        )
     return Removal(tuple(removed), tuple(kept))
 
 
@@ -66,17 +76,32 @@ def leave_other_regions(google: Google, ref: Ref, place: Place) -> None:
     for kind in (IMAGES, surroundings.REPOSITORY):
         for one in ref.resources:
             elsewhere = one.detail.get(REGION_KEY, place.region) != place.region
-            if one.kind != kind or one.id is None or not elsewhere or google.get(_REGISTRY, f"/v1/{one.id}") is None:
+            if one.kind != kind or one.id is None or not elsewhere or _look(google, one) is None:
                 continue
             if _reason_to_keep(google, place, ref, one, everything=True) is None:
                 _remove(google, one, ref)
 
 
-def _is_recorded_only(google: Google, one: Resource) -> bool:
-    """Tell whether only the journal knows that something is ours: a right that was added, a repository of others."""
-    if one.kind == surroundings.WEIGHTS_ACCESS:
-        return "member" in one.detail
-    return one.kind == surroundings.REPOSITORY and bool(one.id) and google.get(_REGISTRY, f"/v1/{one.id}") is not None
+def _recorded_only(
+    google: Google, ref: Ref, known: Collection[tuple[str, str]]
+) -> tuple[list[Resource], list[Resource]]:
+    """Return what is there and only the journal knows: what has no label of its own, and what lacks ours.
+
+    A right, a repository of others and the image in it, which is called after the deployment, have none.
+    """
+    ours: list[Resource] = []
+    strange: list[Resource] = []
+    for one in ref.resources:
+        if (one.kind, one.name) in known:
+            continue
+        if one.kind == surroundings.WEIGHTS_ACCESS:
+            ours += [one] if "member" in one.detail else []
+            continue
+        thing = _look(google, one) if one.id else None  # it has an id once it was made, with our labels
+        if thing is not None:
+            is_sure = one.kind in (surroundings.REPOSITORY, IMAGES) or is_ours(thing, ref.id)
+            (ours if is_sure else strange).append(one)
+    return ours, strange
 
 
 def _reason_to_keep(google: Google, place: Place, ref: Ref, one: Resource, *, everything: bool) -> str | None:
@@ -88,7 +113,7 @@ def _reason_to_keep(google: Google, place: Place, ref: Ref, one: Resource, *, ev
         return _KEPT[one.kind]
     if one.kind != surroundings.REPOSITORY:
         return None
-    if not is_ours(google.get(_REGISTRY, f"/v1/{one.id}") or {}):
+    if not is_ours(_look(google, one) or {}):
         return "it is not plexctl's"
     others = list(google.items(_REGISTRY, f"/v1/{one.id}/packages", "packages"))
     return f"it has {len(others)} image(s) of others" if others else None
@@ -111,16 +136,16 @@ def _remove(google: Google, one: Resource, ref: Ref) -> bool:
         changed = deny(google, thing, one.detail["role"], one.detail["member"])
         _until_gone(one, lambda: is_allowed(google, thing, one.detail["role"], one.detail["member"]))
         return changed
-    if one.kind in (surroundings.WEIGHTS_BUCKET, surroundings.SOURCE_BUCKET):
+    if one.kind in _BUCKETS:
         removed = remove_bucket(google, one.name, ref.id)
-        _until_gone(one, lambda: google.get("storage", bucket_path(one.name)) is not None)
+        _until_gone(one, lambda: _look(google, one) is not None)
         return removed
     try:
         _delete(google, one)
     except PlexError as error:
         if not is_absent(error):
             raise
-    _until_gone(one, lambda: _is_there(google, one))
+    _until_gone(one, lambda: _look(google, one) is not None)
     return True
 
 
@@ -132,12 +157,16 @@ def _delete(google: Google, one: Resource) -> None:
     google.finish(_APIS[one.kind], "v1", operation, f"delete {one.name}")
 
 
-def _is_there(google: Google, one: Resource) -> bool:
+def _look(google: Google, one: Resource) -> Json | None:
+    """Return a thing as Google has it, by its own name; None when it is not there."""
     if one.kind == SERVICE:
-        return google.services.get(f"{one.id}") is not None
-    return google.get(_APIS[one.kind], f"/v1/{one.id}") is not None
+        return google.services.get(f"{one.id}")
+    if one.kind in _BUCKETS:
+        return google.look("storage", bucket_path(one.name))
+    return google.look(_APIS[one.kind], f"/v1/{one.id}")
 
 
+_BUCKETS = (surroundings.WEIGHTS_BUCKET, surroundings.SOURCE_BUCKET)
 _APIS = {IMAGES: _REGISTRY, surroundings.REPOSITORY: _REGISTRY, surroundings.SECRET: "secretmanager"}
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from plexctl.errors import ExtraMissingError, PlexError, ProviderError
-from plexctl_providers.cloudrun.answers import Json, finished, json_in, no_answers
+from plexctl_providers.cloudrun.answers import Json, finished, json_in, no_answers, required
 from plexctl_providers.cloudrun.errors import NO_ANSWER, error_of, is_absent, is_disabled, is_limited, is_lost
 
 T = TypeVar("T")
@@ -45,8 +45,9 @@ class Services:
 
     def get(self, name: str) -> Json | None:
         """Return a service; None when it is not there, nor when the API is off."""
-        found = _if_there(lambda: self._ask(f"read {name}", self._client.get_service, name=name))
-        return None if found is None else _json_of(type(found).pb(found))
+        action = f"read {name}"
+        found = _if_there(lambda: self._ask(action, self._client.get_service, name=name))
+        return None if found is None else required(_json_of(type(found).pb(found)), "name", action)
 
     def every(self, parent: str) -> Iterator[Json]:
         """Yield the services of `projects/P/locations/R`, page by page; none when the API is off."""

@@ -123,7 +123,7 @@ def _buckets(google: Google, project: str) -> list[Json]:
 
 def _bucket(google: Google, place: Place, ref: Ref, kind: str) -> list[Resource]:
     name = f"{ref.label}-{kind.removesuffix('-bucket')}"
-    found = google.get("storage", f"/storage/v1/b/{name}")
+    found = google.look("storage", f"/storage/v1/b/{name}")
     return [named(kind, name, full_name(name), place)] if found is not None and is_ours(found, ref.id) else []
 
 

@@ -16,7 +16,7 @@ def ensure_secret(google: Google, place: Place, call: Json) -> str:
     """Make the secret unless it is there; return its full name."""
     name = place.secret(call["query"]["secretId"])
     found = ensure(
-        lambda: google.get(_API, f"/v1/{name}"),
+        lambda: google.look(_API, f"/v1/{name}"),
         lambda: google.call(_API, "POST", call["path"], call["json"], call["query"]),
     )
     labels, wanted = found.get("labels", {}), call["json"]["labels"]
@@ -33,7 +33,7 @@ def ensure_value(google: Google, name: str, call: Json) -> str:
     wanted = call["json"]["payload"]["data"]
 
     def newest() -> Json | None:
-        return google.get(_API, f"/v1/{name}/versions/latest:access")
+        return google.look(_API, f"/v1/{name}/versions/latest:access")
 
     def same() -> str | None:
         found = newest()

@@ -16,7 +16,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError
+from plexctl.errors import ConfigurationError, ExtraMissingError, NoCredentialsError
 from plexctl_providers.modal.errors import modal_errors
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def connect(environment: Mapping[str, str]) -> Iterator[modal.Client]:
         if token_id and secret:
             client = modal.Client.from_credentials(token_id, secret)
         elif server is not None:
-            raise CredentialsError(f"{SERVER} names {server}, and there is no token for it", hint=f"set {_both()}")
+            raise NoCredentialsError(f"{SERVER} names {server}, and there is no token for it", hint=f"set {_both()}")
         else:
             client = modal.Client.from_env()  # the profile of the user's configuration file
     try:

@@ -38,6 +38,7 @@ KINDS: dict[str, _Kind] = {
     "Exception": (errors.ProviderError, "its last lines are in `data.log` with --json"),
 }
 """By the nearest class's name: `modal.exception`'s, grpclib's, Python's own; so nothing of theirs is imported here."""
+_NO_TOKEN = "Token missing"  # noqa: S105 - words of the client (1.6.4), which has no class of its own for it
 _UNSURE = ("ConnectionError", "ServiceError", "InternalError", "InternalFailure", "TimeoutError")
 _UNSURE_TOO = ("StreamTerminatedError", "GRPCError", "OSError")
 
@@ -56,6 +57,8 @@ def modal_errors(action: str) -> Iterator[None]:
 def as_plexctl(error: Exception, action: str) -> errors.PlexError:
     """Return the error that says in one line what failed, and the way out."""
     kind, hint = KINDS[_name_of(error)]
+    if _NO_TOKEN in str(error):
+        kind = errors.NoCredentialsError
     words = " ".join(str(error).split()) or type(error).__name__
     return kind(f"cannot {action}: {words}", hint=hint)
 

@@ -10,6 +10,7 @@ from plexctl.catalog.billing import billing_of
 from plexctl.cli.options import DryRun, Json, OptionalName, Secrets, TokenFile, Yes
 from plexctl.cli.sessions import name_or_only, open_session, secrets_of
 from plexctl.flows import operate
+from plexctl.flows.finding import refs_of
 from plexctl.output import Output
 
 
@@ -25,7 +26,7 @@ def stop(
     session = open_session(output)
     chosen = name_or_only(session, name)
     if dry_run:
-        operate.known_refs(session, chosen)
+        refs_of(session, chosen)
         output.line(f"would stop {chosen}")
         output.document("stop", {"name": chosen, "dry_run": True, "changed": False})
         return
@@ -83,7 +84,9 @@ def _show_destroyed(output: Output, name: str, ended: operate.Ended) -> None:
     output.line(f"{name} is destroyed{'; what remains:' if ended.kept else ': nothing of it is left'}")
     for one in ended.kept:
         output.line(f"  {one.kind} {one.name}: {one.why}")
+    for label in ended.others:
+        output.line(f"not touched: {label}, of the same name; `plexctl destroy {name} --all` again removes it")
     removed = [{"kind": one.kind, "name": one.name, "id": one.id} for one in ended.removed]
     kept = [{"kind": one.kind, "name": one.name, "why": one.why} for one in ended.kept]
     data = {"name": name, "id": ended.ref.id, "removed": removed, "kept": kept, "changed": ended.changed}
-    output.document("destroy", data)
+    output.document("destroy", {**data, "others": list(ended.others)})

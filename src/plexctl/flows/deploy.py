@@ -124,5 +124,7 @@ def _remove(run: Run, record: Record) -> None:
     if not same and provider_status(session, record).state in RUNNING:
         run.acting.confirm(f"{ref.name} runs with another spec: replace it?")
     session.reporter.progress(f"removing {ref.label}")
-    session.provider(ref.provider).destroy(ref)
+    removal = session.provider(ref.provider).destroy(ref)
     run.journal.entry(ref.id).gone()
+    for one in removal.kept:
+        session.reporter.note(f"kept at {ref.provider}: {one.kind} {one.name}, {one.why}")

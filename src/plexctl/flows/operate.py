@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
-from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError, PlexError
+from plexctl.errors import PlexError
+from plexctl.flows.finding import find_everywhere, refs_of, unknown
 from plexctl.flows.follow import follow_start, look_now, note_start, still_of_use
 from plexctl.flows.observe import ENDED, View, provider_status
 from plexctl.flows.session import Session, require
 from plexctl.flows.undoing import stopped, undone, what_may_be_left
 from plexctl.journal import Journal, Record, Wanted
 from plexctl.locks import mutation_lock
-from plexctl.model import KEEP, Kept, Ref, Resource
+from plexctl.model import KEEP, Kept, Ref, Removal, Resource
 from plexctl.secret import Secret
-from plexctl.side_by_side import ask_all
-
-_FIND_S = 60.0
-_NOT_SET_UP = (CredentialsError, ConfigurationError, ExtraMissingError)
-"""What a provider raises that nobody uses on this machine."""
 
 SecretsOf = Callable[[Iterable[str]], Mapping[str, Secret]]
 """Returns the values of secrets. Raises ConfigurationError for one that cannot be found."""
@@ -34,6 +29,8 @@ class Ended:
     removed: tuple[Resource, ...] = ()
     kept: tuple[Kept, ...] = ()
     """What was left on purpose."""
+    others: tuple[str, ...] = ()
+    """Deployments of the same name that no record knows, where everything was to go."""
 
 
 def stop(session: Session, name: str) -> Ended:
@@ -82,31 +79,13 @@ def destroy(session: Session, name: str, *, everything: bool = False) -> Ended:
     with mutation_lock(session.home, name), session.journal() as journal:
         record = journal.record(name)
         if record is None:
-            return _destroy_found(session, journal, name, everything=everything)
+            return _destroy_found(session, name, everything=everything)
         entry = journal.entry(record.ref.id)
         entry.want(Wanted.GONE)
         removal = session.provider(record.ref.provider).destroy(record.ref, everything=everything)
         entry.gone()
-        return Ended(record.ref, changed=True, removed=removal.removed, kept=removal.kept)
-
-
-def find_everywhere(session: Session, name: str | None) -> list[Ref]:
-    """Ask every provider at once for its deployments of that name (all when None); who cannot answer is told of."""
-    asked = {one: partial(_find, session, one, name) for one in session.providers.names()}
-    found: list[Ref] = []
-    not_set_up = []
-    for provider, answer in ask_all(asked, _FIND_S).items():
-        if isinstance(answer, _NOT_SET_UP):
-            not_set_up.append(provider)
-        elif isinstance(answer, PlexError | TimeoutError):
-            session.reporter.note(f"{provider} could not be asked: {answer}")
-        elif isinstance(answer, Exception):
-            raise answer
-        else:
-            found += answer
-    if not_set_up:
-        session.reporter.note(f"not asked, as they are not set up here: {', '.join(not_set_up)} (see `plexctl doctor`)")
-    return found
+        others = _elsewhere(session, journal, record.ref) if everything else ()
+        return Ended(record.ref, changed=True, removed=removal.removed, kept=removal.kept, others=others)
 
 
 def doomed(session: Session, name: str, *, everything: bool) -> tuple[list[str], list[str]]:
@@ -114,7 +93,7 @@ def doomed(session: Session, name: str, *, everything: bool) -> tuple[list[str],
 
     A plan's step that keeps names a resource, or a kind of them. Raises NotFoundError when nobody knows the name.
     """
-    listed = [one for ref in known_refs(session, name) for one in ref.resources]
+    listed = [one for ref in refs_of(session, name) for one in ref.resources]
     record = next((one for one in session.records() if one.ref.name == name), None)
     shared: set[str] = set()
     if record is not None and not everything:
@@ -124,28 +103,32 @@ def doomed(session: Session, name: str, *, everything: bool) -> tuple[list[str],
     return _named(one for one in listed if one not in kept), _named(kept)
 
 
-def known_refs(session: Session, name: str) -> list[Ref]:
-    """Return the deployments of that name, from the journal or else from the providers. Raises NotFoundError."""
-    known = [record.ref for record in session.records() if record.ref.name == name]
-    return known or find_everywhere(session, name) or [session.record(name).ref]
-
-
 def _named(resources: Iterable[Resource]) -> list[str]:
     return [f"{one.kind} {one.name}" for one in resources]
 
 
-def _find(session: Session, provider: str, name: str | None) -> list[Ref]:
-    return session.provider(provider).find(name)
-
-
-def _destroy_found(session: Session, journal: Journal, name: str, *, everything: bool) -> Ended:
-    found = find_everywhere(session, name)
-    if not found:
-        recorded(journal, name)
-    removals = [session.provider(ref.provider).destroy(ref, everything=everything) for ref in found]
+def _destroy_found(session: Session, name: str, *, everything: bool) -> Ended:
+    """Remove what the providers know of that name; one that fails does not keep the others."""
+    found = find_everywhere(session, name).require(unknown(session, name))
+    removals: list[Removal] = []
+    failures: list[PlexError] = []
+    for ref in found:
+        try:
+            removals.append(session.provider(ref.provider).destroy(ref, everything=everything))
+        except PlexError as error:
+            error.message = f"{ref.label} on {ref.provider}: {error.message}"
+            failures.append(error)
+    if failures:
+        raise failures[0]
     removed = tuple(resource for one in removals for resource in one.removed)
     kept = tuple(kept for one in removals for kept in one.kept)
     return Ended(found[0], changed=bool(removed), removed=removed, kept=kept)
+
+
+def _elsewhere(session: Session, journal: Journal, gone: Ref) -> tuple[str, ...]:
+    """Return the labels of others of that name where something was once deployed: what a move kept, or somebody's."""
+    found = find_everywhere(session, gone.name, journal.providers()).found
+    return tuple(f"{one.label} on {one.provider}" for one in found if one.id != gone.id)
 
 
 def recorded(journal: Journal, name: str) -> Record:

@@ -54,6 +54,11 @@ class Journal:
         """Return the deployment of that name that is not gone, or None."""
         return next((record for record in self.records() if record.ref.name == name), None)
 
+    def providers(self) -> set[str]:
+        """Return the providers of all deployments that were ever recorded here."""
+        with sqlite_errors(self._path):
+            return {row[0] for row in self._connection.execute("SELECT DISTINCT provider FROM deployments")}
+
     def begin(self, ref: Ref, spec: Spec, offer: Offer) -> Entry:
         """Record that a deployment begins, or begins again after it was gone. Raises ConflictError: the name is taken.
 

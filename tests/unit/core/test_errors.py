@@ -18,6 +18,7 @@ CODES = {
     "ConfigurationError": (3, "configuration"),
     "JournalError": (3, "journal"),
     "CredentialsError": (4, "credentials"),
+    "NoCredentialsError": (4, "credentials"),
     "LicenceError": (5, "licence"),
     "PreflightError": (6, "preflight"),
     "NoCapacityError": (7, "no_capacity"),
