@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from plexctl.contract import Context
-from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError, PlexError, ProviderError
+from plexctl.errors import (
+    ConfigurationError,
+    CredentialsError,
+    ExtraMissingError,
+    NoCredentialsError,
+    PlexError,
+    ProviderError,
+)
 from plexctl_providers.runpod.bodies import API
 from plexctl_providers.runpod.errors import KEY_HINT, NO_ANSWER, error_of, is_lost, unanswered
 from plexctl_providers.runpod.pacing import Clock, Pace, pace_of
@@ -187,7 +194,7 @@ def key_of(environment: Mapping[str, str]) -> str:
     """Return the API key. Raises CredentialsError when there is none, or one that no header carries."""
     key = environment.get(KEY, "").strip()
     if not key:
-        raise CredentialsError(f"{KEY} is not set", hint=KEY_HINT)
+        raise NoCredentialsError(f"{KEY} is not set", hint=KEY_HINT)
     if not key.isascii() or not key.isprintable() or " " in key:
         raise CredentialsError(f"{KEY} has characters that no key has", hint=KEY_HINT)
     return key

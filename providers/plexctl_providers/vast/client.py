@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError
+from plexctl.errors import ConfigurationError, ExtraMissingError, NoCredentialsError
 from plexctl.secret import Secret
 from plexctl_providers.vast import pacing
 from plexctl_providers.vast.bodies import API, BUNDLES, INSTANCES, LOGS
@@ -68,7 +68,7 @@ class VastClient:
         """Return the key: the environment's, or with Vast itself the one that its command line saved."""
         found = self._environment.get(KEY, "").strip() or self._saved_key()
         if not found:
-            raise CredentialsError("no key for Vast is set", hint=KEY_HINT)
+            raise NoCredentialsError("no key for Vast is set", hint=KEY_HINT)
         return Secret(found)
 
     def _saved_key(self) -> str:
