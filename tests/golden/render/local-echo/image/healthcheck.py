@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import ssl
 import sys
 
 _TIMEOUT_S = 4.0
@@ -10,7 +11,12 @@ _TIMEOUT_S = 4.0
 def main():
     port = int(os.environ.get("PLEXCTL_PORT") or os.environ.get("PORT") or 8998)
     # http.client knows no proxies: HTTP_PROXY must not stand between a container and itself.
-    caller = http.client.HTTPConnection("localhost", port, timeout=_TIMEOUT_S)
+    if os.environ.get("PLEXCTL_TLS", "").strip():
+        # The certificate is the gateway's own of this start. Nothing secret is asked or told.
+        context = ssl._create_unverified_context()
+        caller = http.client.HTTPSConnection("localhost", port, timeout=_TIMEOUT_S, context=context)
+    else:
+        caller = http.client.HTTPConnection("localhost", port, timeout=_TIMEOUT_S)
     try:
         caller.request("GET", "/health")
         answer = caller.getresponse()
