@@ -30,7 +30,8 @@ demo: $(VENV)/.core ## Deploy to this machine, hear it talk, remove it
 	PLEXCTL_HOME=$(DEMO_HOME) $(BIN)/plexctl destroy demo --yes
 
 test: $(VENV)/.dev ## Everything that needs no system packages, containers or torch
-	$(PYTEST) -m "not real and not live" --numprocesses 2
+	$(PYTEST) -m "not real and not live and not alone" --numprocesses 2
+	$(PYTEST) -m "alone and not real"
 	@echo "left out: tests marked 'real' (torch, containers, system packages): make test-real"
 
 lint: $(VENV)/.dev ## Style and types

@@ -10,6 +10,8 @@ import pytest
 from tests.gateway.rig import Gateway, running
 from tests.gateway.wire import Wire, audio, frame
 
+pytestmark = pytest.mark.alone
+
 MAX_GROWTH_KIB = 50 * 1024
 MAX_GAP_S = 0.4
 """A listener's buffer; the machine may be busy with other tests."""

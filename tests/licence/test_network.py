@@ -84,6 +84,7 @@ def test_a_server_that_repeats_the_token_is_not_repeated(hub: Hub, plexctl: Plex
         assert "Bearer ***" in ask(plexctl, hub, "ann", *mode).stdout
 
 
+@pytest.mark.alone
 def test_two_slow_answers_cost_the_time_of_one(hub: Hub, plexctl: Plexctl) -> None:
     """Two answers of 2 s each cost less than 3 s more than none: what is read is read side by side."""
     begun = time.monotonic()
@@ -113,6 +114,7 @@ def black_hole() -> Iterator[str]:
             one.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("who", ["ann", None])
 def test_without_a_network_an_answer_comes_within_5_s(who: str | None, plexctl: Plexctl) -> None:
     """Where packets vanish, the network's own code comes within 5 s: it is not slow, and not a refusal."""
@@ -124,6 +126,7 @@ def test_without_a_network_an_answer_comes_within_5_s(who: str | None, plexctl: 
     assert f"no connection to {url} within 3 s" in result.document["error"]["message"]
 
 
+@pytest.mark.alone
 def test_a_dripping_answer_ends_in_time(hub: Hub, plexctl: Plexctl) -> None:
     """A server that sends a byte now and then, and so never times out, is given up when the time is over."""
     hub.fail(Fault("", raw=OK * 1000, drip_s=0.2))
