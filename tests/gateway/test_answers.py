@@ -1,4 +1,4 @@
-"""Each documented answer of the gateway, from the real process."""
+"""Each documented answer of the gateway, from the real process: one file, since they share two gateways."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.clouds.modal import Fault
 from tests.contract.worlds import until
 from tests.modal.ground import Ground, spec_of
 
-from plexctl.errors import UnhealthyError
+from plexctl.errors import NoCapacityError, UnhealthyError
 from plexctl.flows.follow import follow_start
 from plexctl.flows.session import Session
 from plexctl.model import Need, Ref
@@ -137,6 +137,18 @@ def test_a_cold_start_of_ten_minutes_is_followed(ground: Ground) -> None:
     assert view.status.state is State.READY
     assert clock.passed_s >= 600
     assert any("loading" in line for line in clock.told)
+
+
+def test_a_gpu_that_never_comes_is_no_capacity(ground: Ground) -> None:
+    """Modal lets a request wait for a GPU: at the start's limit nothing was ever up, which is exit 7, and it can go."""
+    clock = Clock()
+    ground.cloud.has_capacity, ground.cloud.queue_s = False, 0.02
+    entry, _ = ground.deploy(spec_of())
+    with pytest.raises(NoCapacityError, match="nothing of voice came up within 60 s"):
+        follow_start(session_over(ground, clock), entry.record, 60)
+    assert clock.passed_s >= 60
+    ground.provider().destroy(entry.ref, everything=True)
+    assert ground.left() == []
 
 
 def test_an_engine_out_of_memory_is_told_in_its_words(ground: Ground) -> None:

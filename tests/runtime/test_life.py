@@ -161,6 +161,7 @@ def test_what_somebody_did_to_it_is_seen_and_mended(here: Here) -> None:
     assert here.state() == "ready"
 
 
+@pytest.mark.slow
 def test_a_paused_one_can_be_stopped(here: Here) -> None:
     """It is woken first, so that it ends in order."""
     assert here.deploy().rc == 0

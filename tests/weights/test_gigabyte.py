@@ -9,7 +9,7 @@ import pytest
 from tests.clouds.hub import Content, Fault
 from tests.weights.world import MIB, WEIGHTS, World, first_bytes, some_bytes
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 GIGABYTE = 1_000_000_000
 
 

@@ -7,7 +7,6 @@ that no token made from a user's key goes there in the clear (held by tests/clou
 
 from __future__ import annotations
 
-import ipaddress
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from plexctl.errors import ConfigurationError, CredentialsError, NoCredentialsError
+from plexctl_providers._common.loopback import is_loopback
 from plexctl_providers.cloudrun.errors import LOGIN
 
 EMULATOR = "PLEXCTL_GOOGLE_URL"
@@ -117,11 +117,4 @@ def _is_emulator(url: str) -> bool:
         is_plain = parts.scheme == "http" and "@" not in parts.netloc and parts.port != 0
     except ValueError:  # half a bracket, or a port that is none
         return False
-    return is_plain and _is_loopback(parts.hostname or "")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_plain and is_loopback(parts.hostname or "")

@@ -17,6 +17,7 @@ from plexctl_providers.modal.client import Account, Life, Web
 from plexctl_providers.modal.connection import connect, require_client
 from plexctl_providers.modal.deploying import Deploying, endpoint_of
 from plexctl_providers.modal.ending import Ending
+from plexctl_providers.modal.launch import LONGEST_SESSION_S
 
 STATE_MAP: dict[str, State] = {
     "initializing": State.CREATING,
@@ -29,8 +30,6 @@ STATE_MAP: dict[str, State] = {
 }
 """`modal.types.AppState` to ours; a deployed app may have no container, so that the gateway is asked."""
 _PREFLIGHT_S = 60.0
-_LONGEST_SESSION_S = 86_400
-"""A day: what Modal's guide names as the longest `timeout`; from memory, unverified."""
 
 
 class ModalProvider:
@@ -42,7 +41,7 @@ class ModalProvider:
         stop_keeps_disk=True,
         follows_logs=True,
         secret_store=True,
-        longest_session_s=_LONGEST_SESSION_S,
+        longest_session_s=LONGEST_SESSION_S,
         tls_at_edge=True,
         runs_without_gpu=True,
         updates_in_place=True,

@@ -6,7 +6,6 @@ from the two variables, and the environment from `MODAL_ENVIRONMENT`.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
 import warnings
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from plexctl.errors import ConfigurationError, ExtraMissingError, NoCredentialsError
+from plexctl_providers._common.loopback import is_loopback
 from plexctl_providers.modal.errors import modal_errors
 
 if TYPE_CHECKING:
@@ -105,14 +105,7 @@ def _is_safe(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def _quieten(environment: Mapping[str, str]) -> None:

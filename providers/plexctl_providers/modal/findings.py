@@ -11,13 +11,11 @@ from plexctl.spec import Spec
 from plexctl_providers._common.checks import check_remote, check_ttl
 from plexctl_providers._common.offers import check_image, profile_for
 from plexctl_providers._common.settings import ECHO, choose_engine
-from plexctl_providers.modal.launch import gpus, session_s
+from plexctl_providers.modal.launch import LONGEST_SESSION_S, gpus, session_s
 
 _PROVIDER = "modal"
 _OBJECT_NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
 """What the client of Modal (`check_object_name`, 1.6.4) takes for apps, secrets and volumes."""
-_LONGEST_S = 86_400
-"""A day: the longest `timeout` that Modal's guide names; from memory, not verified (the client takes any)."""
 _COLD_START_S = 60
 """A start from a filled volume takes about a minute (others' reports, unmeasured)."""
 
@@ -88,9 +86,9 @@ def _gpus(spec: Spec, offer: Offer) -> list[Finding]:
 
 def _session(spec: Spec) -> Finding:
     longest = session_s(spec)
-    if longest > _LONGEST_S:
-        words = f"conversations of {longest:g} s: Modal may cut them after {_LONGEST_S} s"
-        return Finding("session", Level.WARN, words, f"set gateway.max_session_s to at most {_LONGEST_S}")
+    if longest > LONGEST_SESSION_S:
+        words = f"conversations of {longest:g} s: Modal may cut them after {LONGEST_SESSION_S} s"
+        return Finding("session", Level.WARN, words, f"set gateway.max_session_s to at most {LONGEST_SESSION_S}")
     default = "" if spec.gateway.max_session_s else ", since gateway.max_session_s is unset"
     return Finding("session", Level.OK, f"the gateway ends a conversation after {longest:g} s{default}")
 

@@ -19,6 +19,8 @@ from plexctl_providers._common.settings import ECHO, choose_engine, label, label
 
 CLASS = "PersonaPlex"
 FETCH = "fetch_weights"
+LONGEST_SESSION_S = 86_400
+"""A day: the longest `timeout` that Modal's guide names; from memory, not verified (the client takes any)."""
 DEFAULT_SESSION_S = 3600
 """What a conversation may last when the spec says nothing: the platform must not be the one that cuts it."""
 _MARGIN_S = 300

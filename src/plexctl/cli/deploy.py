@@ -1,4 +1,4 @@
-"""`plexctl deploy`."""
+"""`plexctl deploy`. Its function is long by its flags alone: Typer reads them from the signature."""
 
 from __future__ import annotations
 
