@@ -162,3 +162,34 @@ class Serving(Protocol):
 
     def serve(self, plan: Plan, journal: DeploymentJournal) -> AbstractContextManager[Deployment]:
         """Make the plan real until the context ends, also by this process's death."""
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """An adapter whose `apply` cannot do everything at once: a machine must boot before anything can be put on it."""
+
+    def proceed(self, plan: Plan, journal: DeploymentJournal) -> Status:
+        """Do what can be done by now and return: CREATING while there is more to do, anything else when all is done.
+
+        The core calls it after `apply`, again and again, for as long as a start may take. Journals as `apply` does.
+        """
+
+
+@runtime_checkable
+class Hosted(Protocol):
+    """An adapter whose deployments are on hosts that one can log in to; `ref` tells which host it is."""
+
+    def tunnel(self, ref: Ref) -> AbstractContextManager[Endpoint]:
+        """Give the gateway on this machine's loopback, through ssh, until the context ends.
+
+        For endpoints whose `tls` is `ssh`. A connection that breaks is made anew for the next caller.
+        """
+
+    def shell(self, ref: Ref) -> tuple[str, ...]:
+        """Return the command line of OpenSSH's client that logs in, which believes the pinned host key alone.
+
+        Raises NotFoundError where there is no host to log in to.
+        """
+
+    def holdings(self, ref: Ref) -> list[str]:
+        """List what plexctl put on the host, as a reader knows it: exactly what a destroy removes there."""

@@ -136,11 +136,25 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where callers go. `tls` says how the peer is trusted: `none` (loopback), `system` or `sha256:<hex>`."""
+    """Where callers go. `tls` says how the peer is trusted: `none` (loopback), `system` or `sha256:<hex>`.
+
+    With `ssh`, the URLs are those of the host's own loopback: only a tunnel leads there (`contract.Hosted.tunnel`).
+    """
 
     url: str
     wss_url: str
     tls: str
+
+
+@dataclass(frozen=True, slots=True)
+class GpuUse:
+    """One GPU of a host, as its driver tells it now; None is what it does not tell."""
+
+    name: str
+    memory_used_mib: int | None
+    memory_total_mib: int | None
+    utilization_percent: int | None
+    temperature_c: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +164,8 @@ class Status:
     state: State
     endpoint: Endpoint | None = None
     detail: str = ""
+    gpus: tuple[GpuUse, ...] = ()
+    """What its GPUs do, where one can look."""
 
 
 @dataclass(frozen=True, slots=True)
