@@ -97,7 +97,16 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
                 f"unknown variable {variable} in the environment{nearest(variable, [*known, *_OTHER_VARIABLES])}",
                 hint="unset it, or give it a name that does not begin with PLEXCTL_",
             )
-    return {key: environ[variable] for variable, key in known.items() if environ.get(variable)}
+    types = dict(_types(Spec, ""))
+    return {key: _listed(environ[variable], types[key]) for variable, key in known.items() if environ.get(variable)}
+
+
+def _listed(text: str, kind: object) -> object:
+    """Return a variable's value; what is a list in the spec stands there with commas."""
+    info = msgspec.inspect.type_info(kind)
+    if not isinstance(getattr(info, "type", info), msgspec.inspect.VarTupleType):
+        return text
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _flatten(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:

@@ -84,8 +84,8 @@ FULL: dict[str, Any] = {
 CASES = {
     case.name: case
     for case in (
-        Case("ssh", "ssh", {"ssh": {"host": "me@gpu.example.com"}}, gpu="L40S"),
-        Case("ssh-echo", "ssh", {"engine": "echo", "ssh": {"host": "me@gpu.example.com"}}),
+        Case("ssh", "ssh", {"ssh": {"hosts": ["me@gpu.example.com"]}}, gpu="L40S"),
+        Case("ssh-echo", "ssh", {"engine": "echo", "ssh": {"hosts": ["me@gpu.example.com"]}}),
         Case("ssh-ip", "ssh", {"engine": "echo", "host": {"public": "ip", "runtime": "python"}}),
         Case(
             "ssh-full",
@@ -94,7 +94,7 @@ CASES = {
                 **FULL,
                 "image": {"name": f"ghcr.io/you/personaplex@sha256:{'5' * 64}"},
                 "host": {"public": "voice.example.com", "runtime": "docker"},
-                "ssh": {"host": "me@[2001:db8::7]:2222", "jump": "me@jump.example.com"},
+                "ssh": {"hosts": ["me@[2001:db8::7]:2222"], "jump": "me@jump.example.com"},
             },
             gpu="RTX 5090",
         ),

@@ -225,7 +225,7 @@ def test_what_a_host_lacks_is_found() -> None:
     """No host is a failure; an engine that nobody chose, and an image without torch, are told."""
     assert levels(CASES["ssh"]) == {"host": Level.OK, "engine": Level.OK}
     assert levels(CASES["ssh-ip"]) == {"host": Level.FAIL, "engine": Level.OK, "tls": Level.WARN}
-    assert levels(Case("x", "ssh", {"ssh": {"host": "h"}}))["engine"] is Level.WARN
+    assert levels(Case("x", "ssh", {"ssh": {"hosts": ["h"]}}))["engine"] is Level.WARN
     assert levels(Case("x", "ssh", {"image": {"profile": "echo"}}, gpu="L4"))["engine"] is Level.FAIL
 
 

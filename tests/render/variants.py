@@ -63,7 +63,7 @@ VARIANTS = (
     _full("local", f'secrets = ["EXTRA"]\n{COMMON}[image]\nbase = "docker.io/library/python:3.12"\n'),
     _full(
         "ssh",
-        f'secrets = ["EXTRA"]\n{COMMON}[ssh]\nhost = "ubuntu@gpu.example.com:2222"\n'
+        f'secrets = ["EXTRA"]\n{COMMON}[ssh]\nhosts = ["ubuntu@gpu.example.com:2222"]\n'
         f'[host]\nruntime = "docker"\npublic = "voice.example.com"\n[image]\nname = "{IMAGE}"\n',
     ),
     _full(

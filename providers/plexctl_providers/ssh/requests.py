@@ -27,12 +27,13 @@ def is_destination(text: str) -> bool:
 def build_plan(spec: Spec, offer: Offer) -> Plan:
     """Lay out what is done on the host."""
     jump = "" if spec.ssh.jump is None else f", by way of {spec.ssh.jump}"
+    host = host_of(spec, offer) or placeholder(HOST)
     known = "its key must be in known_hosts, or be named with --accept-host-key"
     return Plan(
         provider="ssh",
         deployment=spec.name,
         offer=offer,
-        steps=(Step("connect", spec.ssh.host or placeholder(HOST), f"{known}{jump}"), *host_steps(spec, offer)),
+        steps=(Step("connect", host, f"{known}{jump}"), *host_steps(spec, offer)),
         resources=host_resources(spec, offer),
         secrets=secret_names(spec, choose_engine(spec, offer)),
     )
@@ -40,11 +41,16 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
 
 def check(spec: Spec, offer: Offer) -> list[Finding]:
     """Say whether a host is named, and what holds for every host."""
-    return [_check_destination(spec.ssh.host), *check_host(spec, offer)]
+    return [_check_destination(host_of(spec, offer)), *check_host(spec, offer)]
+
+
+def host_of(spec: Spec, offer: Offer) -> str | None:
+    """Return the host that an offer is, as the user wrote it; the first that is named where the offer names none."""
+    return offer.detail.get("host") or next(iter(spec.ssh.hosts), None)
 
 
 def _check_destination(host: str | None) -> Finding:
-    fix = "name it as user@host[:port] in ssh.host (PLEXCTL_SSH_HOST)"
+    fix = "name it as user@host[:port] with --host, or in ssh.hosts (PLEXCTL_SSH_HOST)"
     if host is None:
         return Finding("host", Level.FAIL, "no host is named", fix)
     if not is_destination(host):

@@ -63,14 +63,14 @@ class Host(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Ssh(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The ssh provider: hosts of your own."""
 
-    host: Annotated[
-        Line | None,
+    hosts: Annotated[
+        tuple[Line, ...],
         Meta(
-            examples=["ubuntu@gpu.example.com:22"],
-            description="Host, as user@host[:port].",
+            examples=[["ubuntu@gpu.example.com:22"]],
+            description="Hosts, each as user@host[:port]; with several, the first that will do.",
             extra={"env": "PLEXCTL_SSH_HOST"},
         ),
-    ] = None
+    ] = ()
     identity: Annotated[
         Line | None,
         Meta(
@@ -87,6 +87,14 @@ class Ssh(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             extra={"env": "PLEXCTL_SSH_JUMP"},
         ),
     ] = None
+    accept_host_key: Annotated[
+        tuple[Line, ...],
+        Meta(
+            examples=[["SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"]],
+            description="Fingerprints of host keys that known_hosts does not know and you have compared.",
+            extra={"env": "PLEXCTL_ACCEPT_HOST_KEY"},
+        ),
+    ] = ()
 
 
 class Modal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -39,9 +39,10 @@ VALUES = {
     "host.runtime": ("docker", "python", "auto"),
     "host.public": ("a.example", "ip", "c.example"),
     "host.ssh_from": ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"),
-    "ssh.host": ("a@example", "b@example", "c@example"),
+    "ssh.hosts": (("a@example",), ("b@example", "b@[2001:db8::1]:22"), ("c@example",)),
     "ssh.identity": ("a", "b", "c"),
     "ssh.jump": ("a@example", "b@example", "c@example"),
+    "ssh.accept_host_key": (("SHA256:a",), ("SHA256:b", "SHA256:c"), ("SHA256:d",)),
     "modal.environment": ("a", "b", "c"),
     "modal.min_containers": (1, 2, 3),
     "modal.max_containers": (1, 2, 3),
@@ -79,7 +80,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path, k
     in_file, in_environment, on_command_line = VALUES[key]
     variable = {key: variable for variable, key in spec_variables().items()}[key]
     path = _toml(tmp_path, _line(key, in_file))
-    environ = {variable: str(in_environment)}
+    environ = {variable: ", ".join(in_environment) if isinstance(in_environment, tuple) else str(in_environment)}
     assert _value(load_spec({}, {key: None}, path), key) == in_file
     assert _value(load_spec(environ, {key: None}, path), key) == in_environment
     assert _value(load_spec(environ, {key: on_command_line}, path), key) == on_command_line
