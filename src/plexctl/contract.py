@@ -38,6 +38,8 @@ class Capabilities:
     """`apply` brings what exists to a plan that differs by the least change, instead of a destroy and a create."""
     scaling: tuple[str, str] | None = None
     """The spec's keys for the fewest and the most replicas, such as `modal.min_containers`."""
+    stop_ends_it: bool = False
+    """There is no stop: `stop` ends the machine with all that is on it, and `start` makes another. So it is asked."""
 
 
 def _silent(text: str) -> None:
