@@ -29,8 +29,8 @@ from plexctl.flows.session import Session
 from plexctl.secret import Secret
 from plexctl.spec import Image, Spec
 from plexctl.states import State
+from plexctl_providers._common.clock import Clock as RunPodClock
 from plexctl_providers.runpod.adapter import RunPodProvider
-from plexctl_providers.runpod.pacing import Clock as RunPodClock
 from plexctl_providers.vast.adapter import VastProvider
 
 TOKEN = Secret("token-of-the-world")

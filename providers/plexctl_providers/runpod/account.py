@@ -15,7 +15,8 @@ from typing import Any
 
 from plexctl.errors import CredentialsError, ExtraMissingError, PlexError, ProviderError
 from plexctl.model import Finding, Level
-from plexctl_providers.runpod.client import ADDRESS, is_trustworthy, key_of
+from plexctl_providers._common.client import is_trustworthy
+from plexctl_providers.runpod.client import ADDRESS, key_of
 from plexctl_providers.runpod.errors import BILLING, KEY_HINT
 
 GRAPHQL = "RUNPOD_API_BASE_URL"

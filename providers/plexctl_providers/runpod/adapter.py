@@ -24,6 +24,7 @@ from plexctl.model import (
 )
 from plexctl.spec import Spec
 from plexctl.states import State
+from plexctl_providers._common.clock import Clock
 from plexctl_providers.runpod import requests
 from plexctl_providers.runpod.account import read_spot_prices
 from plexctl_providers.runpod.applying import Applying
@@ -31,7 +32,6 @@ from plexctl_providers.runpod.client import KEY, Client, proxy_of
 from plexctl_providers.runpod.errors import KEY_HINT, understood
 from plexctl_providers.runpod.logs import Logs
 from plexctl_providers.runpod.offers import CATALOG, QUERY, offers_of
-from plexctl_providers.runpod.pacing import Clock
 from plexctl_providers.runpod.pods import Pods
 from plexctl_providers.runpod.preflight import check_account, check_key
 from plexctl_providers.runpod.requests import POD

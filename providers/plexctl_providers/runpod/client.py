@@ -6,24 +6,17 @@ caller to look what became of it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 from plexctl.contract import Context
-from plexctl.errors import (
-    ConfigurationError,
-    CredentialsError,
-    ExtraMissingError,
-    NoCredentialsError,
-    PlexError,
-    ProviderError,
-)
+from plexctl.errors import ConfigurationError, PlexError, ProviderError
+from plexctl_providers._common.client import httpx_for, is_trustworthy, key_in, open_http, parsed
+from plexctl_providers._common.clock import Clock
 from plexctl_providers.runpod.bodies import API
 from plexctl_providers.runpod.errors import KEY_HINT, NO_ANSWER, error_of, is_lost, unanswered
-from plexctl_providers.runpod.pacing import Clock, Pace, pace_of
+from plexctl_providers.runpod.pacing import Pace, pace_of
 
 if TYPE_CHECKING:
     import httpx
@@ -39,7 +32,6 @@ _REFUSALS = 5
 _AGAIN_S = (0.5, 1.0, 2.0)
 """Before each repeat of a request that may be repeated."""
 _TOO_MANY, _ERROR = 429, 400
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Client:
@@ -94,7 +86,7 @@ class Client:
 
         Raises what `errors.error_of` says, and ProviderError in the middle when it is cut.
         """
-        http, library = self._http(), _httpx()
+        http, library = self._http(), httpx_for("runpod")
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         patience = library.Timeout(_ANSWER_S, connect=_CONNECT_S)
         for _ in range(_REFUSALS):
@@ -117,7 +109,7 @@ class Client:
         raise error_of(action, _TOO_MANY, {})
 
     def _send(self, method: str, path: str, action: str, body: object, query: Mapping[str, str] | None) -> Json:
-        http, library = self._http(), _httpx()
+        http, library = self._http(), httpx_for("runpod")
         patience = library.Timeout(_CREATE_S if method == "POST" else _ANSWER_S, connect=_CONNECT_S)
         said: object = None
         for _ in range(_REFUSALS):
@@ -131,7 +123,7 @@ class Client:
             if answer.status_code != _TOO_MANY:
                 return self._content(action, answer)
             self.pace.refused(answer.headers, self.clock)
-            said = _parsed(answer)
+            said = parsed(answer)
         raise error_of(action, _TOO_MANY, said)
 
     def _content(self, action: str, answer: httpx.Response) -> Json:
@@ -139,7 +131,7 @@ class Client:
             raise self._error(action, answer)
         if not answer.content:
             return {}
-        content = _parsed(answer)
+        content = parsed(answer)
         if not isinstance(content, dict):
             words = f"cannot {action}: RunPod's answer is not the JSON that was to come"
             raise ProviderError(words, data={"http": NO_ANSWER})
@@ -147,22 +139,11 @@ class Client:
 
     def _error(self, action: str, answer: httpx.Response) -> PlexError:
         secrets = [secret.reveal() for secret in self._context.secrets.values()]
-        return error_of(action, answer.status_code, _parsed(answer), [*secrets, self.key])
+        return error_of(action, answer.status_code, parsed(answer), [*secrets, self.key])
 
     def _http(self) -> httpx.Client:
         if self._opened is None:
-            base, library = self.base, _httpx()
-            environment = self._context.environment
-            is_here = base.startswith("http://")
-            self._opened = library.Client(
-                base_url=base,
-                headers={"Authorization": f"Bearer {self.key}", "User-Agent": "plexctl"},
-                verify=not is_here and _authorities(environment),
-                proxy=None if is_here else environment.get("HTTPS_PROXY") or environment.get("https_proxy"),
-                trust_env=False,
-                # Nobody closes an adapter, so that no connection is kept: calls are seconds apart.
-                limits=library.Limits(max_keepalive_connections=0),
-            )
+            self._opened = open_http(self.base, self.key, self._context.environment, "runpod")
         return self._opened
 
 
@@ -182,22 +163,9 @@ def proxy_of(environment: Mapping[str, str]) -> str:
     raise ConfigurationError(f"{PROXY}={template!r} is not usable", hint="give https://{pod_id}-{port}.HOST")
 
 
-def is_trustworthy(url: str) -> bool:
-    """Tell whether a key may be sent there: https, or http that does not leave this machine."""
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    )
-
-
 def key_of(environment: Mapping[str, str]) -> str:
     """Return the API key. Raises CredentialsError when there is none, or one that no header carries."""
-    key = environment.get(KEY, "").strip()
-    if not key:
-        raise NoCredentialsError(f"{KEY} is not set", hint=KEY_HINT)
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise CredentialsError(f"{KEY} has characters that no key has", hint=KEY_HINT)
-    return key
+    return key_in(environment, KEY, KEY_HINT)
 
 
 def _lines(answer: httpx.Response, library: Any, action: str) -> Iterator[str]:
@@ -208,27 +176,3 @@ def _lines(answer: httpx.Response, library: Any, action: str) -> Iterator[str]:
         return
     except library.HTTPError as error:
         raise unanswered(action, type(error).__name__) from None
-
-
-def _parsed(answer: httpx.Response) -> object:
-    try:
-        return json.loads(answer.content)
-    except ValueError:
-        return None
-
-
-def _authorities(environment: Mapping[str, str]) -> Any:
-    import ssl
-
-    import certifi
-
-    return ssl.create_default_context(cafile=environment.get("SSL_CERT_FILE") or certifi.where())
-
-
-def _httpx() -> Any:
-    try:
-        import httpx
-    except ModuleNotFoundError as error:
-        words = f"provider runpod needs the package {error.name}, which is not installed"
-        raise ExtraMissingError(words, hint="pip install 'plexctl[runpod]'") from error
-    return httpx

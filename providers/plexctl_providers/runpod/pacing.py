@@ -6,11 +6,11 @@ One pace for each address and key in this process, since each adapter is a fresh
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from plexctl.errors import ProviderError
+from plexctl_providers._common.clock import Clock
 
 POLL_S = 1.5
 """Between two looks at pods that come or go: 40 a minute, where the description's example grants 60."""
@@ -21,14 +21,6 @@ _DEFAULT_S = 5.0
 _SCARCE = 10
 """Requests left at which those that remain are spread over what is left of the window."""
 _WINDOW = re.compile(r'"(?P<name>\w+)";\s*r=(?P<left>\d+);\s*t=(?P<reset>\d+)')
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """How time passes, in seconds of a monotonic clock."""
-
-    now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(slots=True)

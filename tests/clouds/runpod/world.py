@@ -23,9 +23,9 @@ from plexctl.errors import (
 from plexctl.model import Ref
 from plexctl.secret import Secret
 from plexctl.spec import Image, Spec
+from plexctl_providers._common.clock import Clock
 from plexctl_providers.runpod.account import GRAPHQL
 from plexctl_providers.runpod.adapter import RunPodProvider
-from plexctl_providers.runpod.pacing import Clock
 
 IMAGE = "ghcr.io/me/personaplex@sha256:" + "a" * 64
 SECRETS = {"PLEXCTL_TOKEN": Secret("loopback-token"), "HF_TOKEN": Secret("hf_loopback")}
