@@ -12,7 +12,7 @@ from tests.catalog.source import Source, row
 from tests.cli.process import Plexctl
 from tests.cli.schemas import check
 
-from plexctl.catalog.lambda_prices import gpu_of
+from plexctl.gpus import gpu_of_type
 
 DAY = {"SOURCE_DATE_EPOCH": "1795219200"}  # 2026-11-21
 KEY = "canary-lambda-2c71"
@@ -230,4 +230,5 @@ def test_no_key_and_no_price_travels_in_the_clear(plexctl: Plexctl, env: dict[st
 )
 def test_lambdas_words_for_gpus(name: str, gpu: str | None) -> None:
     """An instance type of any count is the GPU that it has; one that nobody knows is none."""
-    assert gpu_of(name) == gpu
+    found = gpu_of_type(name)
+    assert (found.name if found else None) == gpu

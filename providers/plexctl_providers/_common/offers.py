@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plexctl.gpus import matching
 from plexctl.images import Profile, profile_of
-from plexctl.model import Finding, Level, Offer
+from plexctl.model import Finding, Level, Need, Offer
 from plexctl.spec import Spec
 from plexctl_providers._common.placeholders import IMAGE, placeholder
 from plexctl_providers._common.settings import choose_engine
@@ -42,3 +42,17 @@ def check_image(spec: Spec) -> list[Finding]:
         words = f"{spec.image.name} is a tag, which may be another image tomorrow"
         return [Finding("image", Level.WARN, words, "name it with its digest")]
     return [Finding("image", Level.OK, spec.image.name)]
+
+
+def meets(offer: Offer, need: Need) -> bool:
+    """Tell whether an offer is what a need asks; an unknown price is never below a limit."""
+    gpus = matching(offer.gpu or "", offer.provider)
+    price = offer.price_usd_per_hour
+    return all(
+        (
+            need.gpu is None or offer.gpu in [gpu.name for gpu in matching(need.gpu, offer.provider)],
+            need.min_vram_gib is None or any(gpu.vram_gib >= need.min_vram_gib for gpu in gpus),
+            need.region in (None, offer.region),
+            need.max_price_usd_per_hour is None or (price is not None and price <= need.max_price_usd_per_hour),
+        )
+    )

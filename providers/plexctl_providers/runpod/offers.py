@@ -11,6 +11,7 @@ from typing import Any
 from plexctl.gpus import Gpu, image_profile, matching
 from plexctl.images import PROFILES
 from plexctl.model import Need, Offer
+from plexctl_providers._common.offers import meets
 from plexctl_providers.runpod.bodies import GPU_TYPE
 
 CATALOG = "/v2/catalog/gpus"
@@ -35,7 +36,7 @@ def offers_of(answer: Mapping[str, Any], need: Need, day: str, spot: Mapping[str
             detail_here = {**detail, "availability": stock}
             source = "RunPod's catalogue, GET /v2/catalog/gpus"
             found.append(Offer("runpod", gpu.name, 1, region, price, source, day, detail_here))
-    return [one for one in found if _meets(one, need)]
+    return [one for one in found if meets(one, need)]
 
 
 def _detail(kind: Mapping[str, Any], spot: Mapping[str, float]) -> dict[str, str]:
@@ -73,16 +74,3 @@ def _floor(gpu: Gpu) -> tuple[int, ...] | None:
 
 def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
-
-
-def _meets(offer: Offer, need: Need) -> bool:
-    gpus = matching(offer.gpu or "", "runpod")
-    price = offer.price_usd_per_hour
-    return all(
-        (
-            need.gpu is None or offer.gpu in [gpu.name for gpu in matching(need.gpu, "runpod")],
-            need.min_vram_gib is None or any(gpu.vram_gib >= need.min_vram_gib for gpu in gpus),
-            need.region in (None, offer.region),
-            need.max_price_usd_per_hour is None or (price is not None and price <= need.max_price_usd_per_hour),
-        )
-    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from plexctl.catalog.readers import Asked, get_json, refuse_cleartext
@@ -14,8 +12,6 @@ from plexctl.secret import Secret
 BASE = "https://cloud.lambda.ai/api/v1"
 BASE_VARIABLE = "LAMBDA_CLOUD_BASE_URL"
 KEY_VARIABLE = "LAMBDA_API_KEY"
-_COUNT = re.compile(r"^gpu_\d+x_")
-_FORM = re.compile(r"_sxm\d$")
 
 
 class _Specs(msgspec.Struct, frozen=True):
@@ -60,27 +56,17 @@ def read(asked: Asked) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
-def gpu_of(name: str) -> str | None:
-    """Return plexctl's name of the GPU in an instance type such as `gpu_8x_h100_sxm5`; None when it has none."""
-    from plexctl.gpus import matching
-
-    single = _COUNT.sub("gpu_1x_", name)
-    for spelling in (name, single, _FORM.sub("", single)):
-        found = matching(spelling, "lambda")
-        if found:
-            return found[0].name
-    return None
-
-
 def _row(item: _Item, asked: Asked) -> Row | None:
+    from plexctl.gpus import gpu_of_type
+
     kind = item.instance_type
-    gpu = gpu_of(kind.name)
+    gpu = gpu_of_type(kind.name)
     if gpu is None or not kind.specs.gpus:
         return None
     regions = tuple(region.name for region in item.regions_with_capacity_available)
     return Row(
         provider="lambda",
-        gpu=gpu,
+        gpu=gpu.name,
         count=kind.specs.gpus,
         regions=regions,
         price=kind.price_cents_per_hour / 100,

@@ -10,6 +10,7 @@ from plexctl.gpus.checkpoint import PERSONAPLEX_7B, Checkpoint, checkpoint_from_
 from plexctl.gpus.device import Device, device_findings, parse_device, predict_device, probe_device
 from plexctl.gpus.hub import read_checkpoint
 from plexctl.gpus.judging import Assessment, assess, cpu_offload_finding
+from plexctl.gpus.lambda_types import gpu_of_type
 from plexctl.gpus.memory import Budget, Fit, budget, engines_that_fit, fit, fit_free
 from plexctl.gpus.profiles import ImageProfile, image_profile
 from plexctl.gpus.saved import save_measurement, saved_measurements
@@ -38,6 +39,7 @@ __all__ = [
     "find",
     "fit",
     "fit_free",
+    "gpu_of_type",
     "image_profile",
     "known",
     "matching",
