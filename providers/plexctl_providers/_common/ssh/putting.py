@@ -1,0 +1,126 @@
+"""Files onto a host: whole or not at all, closed to others before there is anything in them."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import posixpath
+import shlex
+import tarfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from plexctl.errors import PlexError, PreflightError, ProviderError
+from plexctl_providers._common.ssh.destination import Destination
+from plexctl_providers._common.ssh.errors import ConnectionLostError, UnreachableError
+from plexctl_providers._common.ssh.vendor import load_paramiko
+
+if TYPE_CHECKING:
+    from plexctl_providers._common.ssh.connection import Connection
+
+_PATIENCE_S = 120.0
+_PROHIBITED = 1
+_SCRIPT, _PLAIN = 0o755, 0o644
+_UNPACK = 'mkdir -p -- "$1" && exec tar -xzof - -C "$1"'
+_WRITE = """\
+umask 077 && rm -f -- "$2" && cat >"$2" && chmod "$3" -- "$2" && mv -f -- "$2" "$1" || { rm -f -- "$2"; exit 1; }
+"""
+_FULL = "no space left"
+
+
+def put(connection: Connection, path: str, content: bytes, mode: int) -> None:
+    """Write one file by sftp; where sshd has no sftp, by a command's standard input."""
+    paramiko = load_paramiko()
+    fresh = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.plexctl-new")
+    try:
+        client = connection.sftp()
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        if not connection.is_alive():
+            raise _lost(connection) from error
+        _put_by_command(connection, path, fresh, content, mode)
+        return
+    with client:
+        try:
+            _write(client, fresh, content, mode)
+            client.posix_rename(fresh, path)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if not connection.is_alive():
+                raise _lost(connection) from error
+            raise _failed(connection, path, _words(error)) from error
+
+
+def put_tree(connection: Connection, folder: str, files: Mapping[str, str]) -> None:
+    """Send one archive to the standard input of tar."""
+    argv = ["sh", "-c", _UNPACK, "sh", folder]
+    done = connection.run(argv, stdin=archive(files), timeout_s=_PATIENCE_S)
+    if done.code != 0:
+        raise _failed(connection, folder, _last(done.err))
+
+
+def archive(files: Mapping[str, str]) -> bytes:
+    """Return a compressed tar archive of text files, the same bytes for the same files. Pure."""
+    packed = io.BytesIO()
+
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as tar,
+    ):
+        for path, text in sorted(files.items()):
+            entry = tarfile.TarInfo(path)
+            data = text.encode()
+            entry.size = len(data)
+            entry.mode = _SCRIPT if text.startswith("#!") else _PLAIN
+            tar.addfile(entry, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def refused_channel(destination: Destination, code: int, what: str) -> ProviderError:
+    """Say why a host did not open a stream to a port."""
+    if code == _PROHIBITED:
+        hint = "allow it in its sshd_config: AllowTcpForwarding yes, and a PermitOpen that fits"
+        return ProviderError(f"sshd on {destination} forbids a tunnel to {what}", hint=hint)
+    return UnreachableError(f"{destination} cannot reach {what}", hint="nothing may listen there, or not yet")
+
+
+def _write(client: Any, fresh: str, content: bytes, mode: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        client.remove(fresh)
+    try:
+        with client.open(fresh, "wx") as file:
+            client.chmod(fresh, mode)
+            file.set_pipelined(True)
+            file.write(content)
+    except OSError:
+        client.remove(fresh)
+        raise
+
+
+def _put_by_command(connection: Connection, path: str, fresh: str, content: bytes, mode: int) -> None:
+    argv = ["sh", "-c", _WRITE, "sh", path, fresh, f"{mode:04o}"]
+    done = connection.run(argv, stdin=content, timeout_s=_PATIENCE_S)
+    if done.code != 0:
+        raise _failed(connection, path, _last(done.err))
+
+
+def _failed(connection: Connection, path: str, words: str) -> PlexError:
+    """Tell a full disk, of which sftp says no more than "Failure", from other reasons."""
+    folder = shlex.quote(posixpath.dirname(path) or ".")
+    script = f"df -Pk {folder} | tail -n 1"
+    fields = connection.run(["sh", "-c", script]).out.split()
+    if _FULL in words.lower() or (len(fields) > 3 and fields[3] == "0"):  # noqa: PLR2004 - df's column "Available"
+        where = fields[-1] if fields else path
+        return PreflightError(f"the disk of {connection.destination} is full ({where})", hint="make room there")
+    return ProviderError(f"{path} could not be written on {connection.destination}: {words}")
+
+
+def _lost(connection: Connection) -> ConnectionLostError:
+    return ConnectionLostError(f"the connection to {connection.destination} broke", hint="run the same command again")
+
+
+def _words(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or "no reason given"
+
+
+def _last(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "no reason given")

@@ -1,0 +1,62 @@
+"""Commands as root: by being root, by sudo without a password, or with one that goes to its standard input."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from plexctl.errors import PreflightError
+from plexctl.secret import Secret
+
+if TYPE_CHECKING:
+    from plexctl_providers._common.ssh.connection import Connection
+
+_MARK = "plexctl"
+_SKIP = f'IFS= read -r line; [ "$line" = {_MARK} ] || IFS= read -r line; exec "$@"'
+"""Drops what comes before the command's own input. sudo leaves the password unread where a rule lets this one command
+pass without; it must not become the beginning of a file."""
+_LOOK = "id -u; command -v sudo >/dev/null && echo has-sudo; sudo -n true 2>/dev/null && echo free; true"
+
+
+@dataclass(frozen=True, slots=True)
+class Sudo:
+    """How commands become root's on one host."""
+
+    password: Secret | None = None
+    is_root: bool = False
+
+    def argv(self, argv: Sequence[str]) -> list[str]:
+        """Return the command line that runs this one as root; its standard input must be that of `stdin`."""
+        if self.is_root:
+            return list(argv)
+        if self.password is None:
+            return ["sudo", "-n", "--", *argv]
+        return ["sudo", "-k", "-S", "-p", "", "--", "sh", "-c", _SKIP, "sh", *argv]
+
+    def stdin(self, content: bytes | Secret = b"") -> Secret | bytes:
+        """Return the standard input with which the command gets `content`."""
+        if self.is_root or self.password is None:
+            return content
+        text = content.reveal() if isinstance(content, Secret) else content.decode()
+        return Secret(f"{self.password.reveal()}\n{_MARK}\n{text}")
+
+
+def sudo_for(connection: Connection, password: Secret | None) -> Sudo:
+    """Find out how this user becomes root, with a password only where it is asked for. Raises PreflightError."""
+    words = connection.run(["sh", "-c", _LOOK]).out.split()
+    if words[:1] == ["0"]:
+        return Sudo(is_root=True)
+    if "free" in words:
+        return Sudo()
+    if "has-sudo" not in words:
+        raise PreflightError(f"{connection.destination} has no sudo, and the user is not root", hint="log in as root")
+    if not password:
+        hint = "set PLEXCTL_SUDO_PASSWORD, or allow the user sudo without a password, or log in as root"
+        raise PreflightError(f"sudo on {connection.destination} asks for a password", hint=hint)
+    sudo = Sudo(password)
+    done = connection.run(sudo.argv(["true"]), stdin=sudo.stdin(), timeout_s=30)
+    if done.code != 0:
+        hint = "check PLEXCTL_SUDO_PASSWORD, and that the user may use sudo at all"
+        raise PreflightError(f"sudo on {connection.destination} refuses the password", hint=hint)
+    return sudo
