@@ -16,7 +16,7 @@ from plexctl_providers._common.ssh.destination import Destination
 from plexctl_providers._common.ssh.errors import (
     CommandFailedError,
     CommandTimeoutError,
-    ConnectionLostError,
+    lost,
     reaching,
     speaking_to,
 )
@@ -124,7 +124,7 @@ class Connection:
     def open(self, host: str, port: int) -> Channel:
         """Open a stream from the host to a port that it can reach. Raises ProviderError, ConnectionLostError."""
         paramiko = load_paramiko()
-        with speaking_to(self.destination):
+        with speaking_to(self.destination, self._transport):
             try:
                 channel: Channel = self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0))
             except paramiko.ChannelException as error:
@@ -153,23 +153,23 @@ class Connection:
 
     @contextmanager
     def _started(self, argv: Sequence[str]) -> Iterator[Any]:
-        with speaking_to(self.destination):
+        with speaking_to(self.destination, self._transport):
             channel = self._transport.open_session()
         try:
-            with speaking_to(self.destination):
+            with speaking_to(self.destination, self._transport):
                 channel.exec_command(shlex.join(argv))
             yield channel
         finally:
             channel.close()
 
     def _output(self, channel: Any, stdin: bytes, deadline: float | None) -> Iterator[tuple[bool, bytes]]:
-        with speaking_to(self.destination):
+        with speaking_to(self.destination, self._transport):
             yield from output(channel, stdin, deadline)
 
     def _code(self, channel: Any, deadline: float | None) -> int:
         code = exit_code(channel, deadline)
         if code is None and not self.is_alive():
-            raise ConnectionLostError(f"the connection to {self.destination} broke", hint="run the same command again")
+            raise lost(self.destination)
         return -1 if code is None else code
 
 
@@ -212,4 +212,4 @@ def _ignore(line: str) -> None:
 
 
 def _bytes(content: bytes | Secret) -> bytes:
-    return content.reveal().encode() if isinstance(content, Secret) else content
+    return content.reveal().encode(errors="surrogateescape") if isinstance(content, Secret) else content

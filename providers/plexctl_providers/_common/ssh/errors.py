@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from plexctl.errors import CredentialsError, PlexError, ProviderError
 from plexctl_providers._common.ssh.destination import Destination
@@ -40,17 +41,23 @@ class CommandFailedError(ProviderError):
 
 
 @contextmanager
-def speaking_to(destination: Destination) -> Iterator[None]:
-    """Turn every error of paramiko's and of the socket into one of plexctl's, for a connection that is up."""
+def speaking_to(destination: Destination, transport: Any) -> Iterator[None]:
+    """Turn every error of paramiko's and of the socket into one of plexctl's, for a connection that was up."""
     paramiko = load_paramiko()
     try:
         yield
     except PlexError:
         raise
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise ConnectionLostError(
-            f"the connection to {destination} broke", hint="run the same command again: it goes on from there"
-        ) from error
+        if not transport.is_active():
+            raise lost(destination) from error
+        hint = "its sshd_config may limit sessions (MaxSessions) or commands (ForceCommand)"
+        raise ProviderError(f"sshd on {destination} refuses what is asked of it", hint=hint) from error
+
+
+def lost(destination: Destination) -> ConnectionLostError:
+    """Say that a connection broke."""
+    return ConnectionLostError(f"the connection to {destination} broke", hint="run the same command again")
 
 
 @contextmanager

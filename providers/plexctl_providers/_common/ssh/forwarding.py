@@ -22,14 +22,14 @@ class _Tunnel:
         self._connect = connect
         self._target = target
         self._connection: Connection | None = None
+        self._connecting = threading.Lock()
         self._lock = threading.Lock()
         self._callers: set[socket.socket] = set()
         self._has_ended = False
 
     def begin(self) -> None:
-        """Connect."""
-        with self._lock:
-            self._connection = self._connect()
+        """Connect, unless the connection is up."""
+        self._alive()
 
     def serve(self, listener: socket.socket) -> None:
         """Take callers until the listener is closed."""
@@ -58,18 +58,25 @@ class _Tunnel:
                     return
                 self._callers.add(caller)
             try:
-                with contextlib.suppress(PlexError, OSError), contextlib.closing(self._opened()) as channel:
+                with (
+                    contextlib.suppress(PlexError, OSError),
+                    contextlib.closing(self._alive().open(*self._target)) as channel,
+                ):
                     _both_ways(caller, channel)
             finally:
                 with self._lock:
                     self._callers.discard(caller)
 
-    def _opened(self) -> Channel:
-        with self._lock:
+    def _alive(self) -> Connection:
+        """Return the connection, made anew where it broke; one caller at a time makes it."""
+        with self._connecting:
             if self._connection is None or not self._connection.is_alive():
-                self._connection = self._connect()
-            connection = self._connection
-        return connection.open(*self._target)
+                connection = self._connect()
+                with self._lock:
+                    self._connection = connection
+                    if self._has_ended:
+                        connection.close()
+            return self._connection
 
 
 @contextmanager

@@ -34,14 +34,13 @@ def log_in(login: Login, stream: Any, timeout_s: float) -> tuple[Any, str]:
     try:
         known = known_of(login.trust, login.destination)
         _ask_for(transport, known.kinds())
-        _exchange_keys(transport, login.destination, timeout_s)
-        key = transport.get_remote_server_key()
-        shown = f"{key.get_name()} {key.get_base64()}"
+        shown = _exchange_keys(transport, login.destination, timeout_s)
         check_host_key(login.trust, known, login.destination, shown)
         with identities(login) as mine:
             _authenticate(transport, login.destination, mine, timeout_s)
     except BaseException:
         transport.close()
+        stream.close()  # which a transport that was never started leaves open
         raise
     return transport, shown
 
@@ -54,21 +53,31 @@ def _ask_for(transport: Any, kinds: tuple[str, ...]) -> None:
     options.key_types = (*first, *(name for name in options.key_types if name not in first))
 
 
-def _exchange_keys(transport: Any, destination: Destination, timeout_s: float) -> None:
+def _exchange_keys(transport: Any, destination: Destination, timeout_s: float) -> str:
+    """Return the public key with which the host signed the exchange. Raises UnreachableError."""
     done = threading.Event()
     transport.start_client(event=done)
-    is_in_time = done.wait(timeout_s)
-    if is_in_time and transport.is_active():
-        return
-    greeted = transport.remote_version
-    if is_in_time and not greeted:
-        error = transport.get_exception()
-        words = "does not speak ssh"
-        raise UnreachableError(f"{destination} {words}", hint="is that the port of sshd?") from error
-    words = "does not finish the key exchange" if greeted else "accepts the connection and says nothing"
-    raise UnreachableError(f"{destination} {words}", hint="sshd there may be overloaded: try again") from (
-        transport.get_exception()
-    )
+    if done.wait(timeout_s) and transport.is_active():
+        key = transport.host_key  # get_remote_server_key raises once the connection ended since
+        return f"{key.get_name()} {key.get_base64()}"
+    error = transport.get_exception()
+    words, hint = _why(transport.remote_version, error)
+    raise UnreachableError(f"{destination} {words}", hint=hint) from error
+
+
+def _why(greeting: str, error: BaseException | None) -> tuple[str, str]:
+    """Say what kept a key exchange from its end, and what to look at; `error` is None when time ran out."""
+    paramiko = load_paramiko()
+    cause = error if error is None or error.__context__ is None else error.__context__
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return "has no algorithm in common with plexctl", "its ssh server may be years old"
+    if cause is None or isinstance(cause, TimeoutError):
+        return "accepts the connection and says nothing", "it may be overloaded, or starting: try again"
+    if isinstance(cause, EOFError | ConnectionError):
+        return "hangs up before the login", "sshd there may be starting, or keep this computer out: try again later"
+    if greeting:
+        return "breaks off the key exchange", "its ssh server may be broken"
+    return "does not speak ssh", "is that the port of its ssh server?"
 
 
 def _authenticate(transport: Any, destination: Destination, mine: list[Identity], timeout_s: float) -> None:

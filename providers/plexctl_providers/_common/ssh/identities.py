@@ -14,6 +14,7 @@ from plexctl_providers._common.ssh.agent import agent_keys
 from plexctl_providers._common.ssh.errors import LoginRefusedError
 from plexctl_providers._common.ssh.key_files import KeyText, describe, private_key, read_key_file
 from plexctl_providers._common.ssh.login import Login
+from plexctl_providers._common.ssh.vendor import load_paramiko
 
 _DEFAULTS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -76,7 +77,12 @@ def _with_certificate(key: Any, path: Path) -> Any:
     """Add the certificate that lies beside a key's file, as OpenSSH does."""
     certificate = Path(f"{path}-cert.pub")
     if certificate.is_file():
-        key.load_certificate(str(certificate))
+        paramiko = load_paramiko()
+        try:
+            key.load_certificate(str(certificate))
+        except (paramiko.SSHException, OSError, ValueError) as error:
+            words = f"{certificate} is no certificate of the key beside it"
+            raise LoginRefusedError(words, hint="remove it, or make it anew") from error
     return key
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from plexctl.errors import PlexError, PreflightError, ProviderError
 from plexctl_providers._common.ssh.destination import Destination
-from plexctl_providers._common.ssh.errors import ConnectionLostError, UnreachableError
+from plexctl_providers._common.ssh.errors import UnreachableError, lost
+from plexctl_providers._common.ssh.running import last_line
 from plexctl_providers._common.ssh.vendor import load_paramiko
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def put(connection: Connection, path: str, content: bytes, mode: int) -> None:
         client = connection.sftp()
     except (paramiko.SSHException, EOFError, OSError) as error:
         if not connection.is_alive():
-            raise _lost(connection) from error
+            raise lost(connection.destination) from error
         _put_by_command(connection, path, fresh, content, mode)
         return
     with client:
@@ -46,7 +47,7 @@ def put(connection: Connection, path: str, content: bytes, mode: int) -> None:
             client.posix_rename(fresh, path)
         except (paramiko.SSHException, EOFError, OSError) as error:
             if not connection.is_alive():
-                raise _lost(connection) from error
+                raise lost(connection.destination) from error
             raise _failed(connection, path, _words(error)) from error
 
 
@@ -55,7 +56,7 @@ def put_tree(connection: Connection, folder: str, files: Mapping[str, str]) -> N
     argv = ["sh", "-c", _UNPACK, "sh", folder]
     done = connection.run(argv, stdin=archive(files), timeout_s=_PATIENCE_S)
     if done.code != 0:
-        raise _failed(connection, folder, _last(done.err))
+        raise _failed(connection, folder, last_line(done.err))
 
 
 def archive(files: Mapping[str, str]) -> bytes:
@@ -89,7 +90,6 @@ def _write(client: Any, fresh: str, content: bytes, mode: int) -> None:
     try:
         with client.open(fresh, "wx") as file:
             client.chmod(fresh, mode)
-            file.set_pipelined(True)
             file.write(content)
     except OSError:
         client.remove(fresh)
@@ -100,7 +100,7 @@ def _put_by_command(connection: Connection, path: str, fresh: str, content: byte
     argv = ["sh", "-c", _WRITE, "sh", path, fresh, f"{mode:04o}"]
     done = connection.run(argv, stdin=content, timeout_s=_PATIENCE_S)
     if done.code != 0:
-        raise _failed(connection, path, _last(done.err))
+        raise _failed(connection, path, last_line(done.err))
 
 
 def _failed(connection: Connection, path: str, words: str) -> PlexError:
@@ -114,13 +114,5 @@ def _failed(connection: Connection, path: str, words: str) -> PlexError:
     return ProviderError(f"{path} could not be written on {connection.destination}: {words}")
 
 
-def _lost(connection: Connection) -> ConnectionLostError:
-    return ConnectionLostError(f"the connection to {connection.destination} broke", hint="run the same command again")
-
-
 def _words(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or "no reason given"
-
-
-def _last(text: str) -> str:
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "no reason given")

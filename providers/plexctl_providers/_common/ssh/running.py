@@ -80,6 +80,11 @@ def exit_code(channel: Any, deadline: float | None) -> int | None:
     return None if channel.exit_status < 0 else int(channel.exit_status)
 
 
+def last_line(text: str) -> str:
+    """Return the last line that says anything, which is where commands say why they failed."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no reason given")
+
+
 def _pieces(channel: Any) -> Iterator[tuple[bool, bytes]]:
     if channel.recv_ready():
         yield False, channel.recv(_PIECE)
