@@ -11,6 +11,7 @@ from plexctl.flows.observe import View
 from plexctl.flows.preparing import Prepared
 from plexctl.flows.probing import check_talking
 from plexctl.flows.session import Session
+from plexctl.flows.staging import make
 from plexctl.journal import Entry, Journal, Wanted
 from plexctl.model import Finding, Offer
 from plexctl.secret import Secret
@@ -70,19 +71,19 @@ class Deployed:
 
 
 def bring_up(run: Run, entry: Entry, *, was_running: bool, patience: Patience | None = None) -> Deployed:
-    """Apply the plan, follow it and listen. Raises what `apply`, `follow_start` and `check_talking` raise."""
+    """Make the plan real, follow it and listen. Raises what `make`, `follow_start` and `check_talking` raise."""
     session, prepared = run.session, run.prepared
     begun = session.monotonic()
     entry.want(Wanted.RUNNING)
     if not was_running:
         note_start(session, entry, prepared.spec)
-    deployment = prepared.provider.apply(prepared.plan, entry)
-    session.reporter.progress(f"{deployment.ref.label} on {prepared.provider.name}")
     limits = prepared.spec.limits
     patience = patience or Patience(min(limits.start_timeout_s, limits.deadline_s or limits.start_timeout_s))
-    view = follow_start(session, entry.record, patience, entry.reached)
-    entry.ready()
-    heard = check_talking(session, view, may_be_busy=was_running) if run.acting.probe else {}
+    deployment, patience = make(session, prepared.provider, prepared.plan, entry, patience)
+    with session.tunnels.held_for(entry.ref):
+        view = follow_start(session, entry.record, patience, entry.reached)
+        entry.ready()
+        heard = check_talking(session, view, may_be_busy=was_running) if run.acting.probe else {}
     attempt = Attempt(prepared.offer, seconds=session.monotonic() - begun)
     return Deployed(view, prepared.findings, deployment.changed, heard, [attempt])
 

@@ -36,7 +36,7 @@ def deploy(session: Session, prepared: Prepared, acting: Acting) -> Deployed:
     provider = session.provider(name, acting.secrets, renews_secrets=acting.renews_secrets)
     prepared = replace(prepared, provider=provider)
     begun = session.monotonic()
-    with mutation_lock(session.home, prepared.spec.name), session.journal() as journal:
+    with session.tunnels, mutation_lock(session.home, prepared.spec.name), session.journal() as journal:
         if images.runs_here(prepared.spec):
             prepared = _with_image_here(session, prepared)
         run = Run(session, prepared, journal, acting)

@@ -7,9 +7,7 @@ the time is over: 303, 503 and silence are a start under way.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from plexctl.contract import Provider
@@ -21,6 +19,7 @@ from plexctl.errors import (
     PreflightError,
     ProviderError,
 )
+from plexctl.flows.background import in_background
 from plexctl.flows.faults import Fault, StartError, error_of_end
 from plexctl.flows.observe import ENDED, RUNNING, View, asked_provider, look, usage_of, with_gateways_word
 from plexctl.flows.session import Session
@@ -72,14 +71,16 @@ def follow_start(
     """
     patience = patience if isinstance(patience, Patience) else Patience(patience)
     try:
-        return asyncio.run(_follow(session, record, patience, reached))
+        with session.tunnels:
+            return asyncio.run(_follow(session, record, patience, reached))
     except TimeoutError as late:
         raise _too_late(session, record, patience, str(late)) from None
 
 
 def look_now(session: Session, record: Record) -> View:
     """Look at a deployment without waking it."""
-    return asyncio.run(look(session, record))
+    with session.tunnels:
+        return asyncio.run(look(session, record))
 
 
 def still_of_use(provider: Provider, view: View) -> bool:
@@ -140,7 +141,7 @@ class _Watch:
         now = self.session.monotonic()
         failure = await self._ask_provider(now)
         status = self._known()
-        view = await with_gateways_word(View(self.record, status, told=status.state))
+        view = await with_gateways_word(self.session, View(self.record, status, told=status.state))
         if failure is None or view.health is not None:
             self.silent_since = None
         else:
@@ -170,7 +171,7 @@ class _Watch:
         A provider that takes long is heard later: a gateway that is ready meanwhile is not overlooked.
         """
         if self.question is None and self._is_due(now):
-            self.question = _in_background(lambda: asked_provider(self.session, self.record))
+            self.question = in_background(lambda: asked_provider(self.session, self.record))
         if self.question is None:
             return None
         can_wait = self.told is not None and self._known().endpoint is not None
@@ -194,23 +195,6 @@ class _Watch:
         if now - self.silent_since >= _SILENCE_S:
             words = f"neither the provider nor the gateway answered for {_SILENCE_S:g} s: {failure.message}"
             raise ProviderError(words, hint=failure.hint or "check the network") from failure
-
-
-def _in_background(ask: Callable[[], Status]) -> asyncio.Future[Status | BaseException]:
-    """Ask in a thread that holds up nobody, not even the exit; what it raises is what is returned."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Status | BaseException] = loop.create_future()
-
-    def work() -> None:
-        try:
-            told: Status | BaseException = ask()
-        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            told = error
-        with suppress(RuntimeError):  # The loop has ended: nobody waits any more.
-            loop.call_soon_threadsafe(answer.set_result, told)
-
-    threading.Thread(target=work, name="plexctl-status", daemon=True).start()
-    return answer
 
 
 def _too_late(session: Session, record: Record, patience: Patience, late: str) -> PlexError:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from plexctl.flows.tunnels import needs_ssh
 from plexctl.model import Endpoint
 from plexctl.states import State
 
@@ -92,7 +93,9 @@ async def ask(endpoint: Endpoint) -> Health | None:
 
 
 def trust_of(endpoint: Endpoint) -> Trust:
-    """Return whom a connection to the endpoint believes."""
+    """Return whom a connection to the endpoint believes; what only ssh leads to is never dialled itself."""
     from plexctl.wire import SYSTEM, Trust
 
+    if needs_ssh(endpoint):
+        raise ValueError(f"{endpoint.url} is on another machine's loopback")
     return Trust.of(fingerprint=endpoint.tls) if endpoint.tls.startswith("sha256:") else SYSTEM

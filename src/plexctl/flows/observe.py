@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import reduce
 
 from plexctl.errors import NotFoundError, PlexError, UnhealthyError
 from plexctl.flows.health import Health
 from plexctl.flows.session import Session
+from plexctl.flows.tunnels import needs_ssh
 from plexctl.journal import Record, Wanted
 from plexctl.model import Endpoint, Status, Usage
 from plexctl.spec import Spec
@@ -54,6 +55,7 @@ class View:
             else {"url": endpoint.url, "wss_url": endpoint.wss_url, "tls": endpoint.tls},
             "engines": self.health.engines if self.health else None,
             "busy": self.health.busy if self.health else None,
+            "gpus": [asdict(gpu) for gpu in self.status.gpus],
             "price": {"usd_per_hour": offer.price_usd_per_hour, "source": offer.source, "as_of": offer.as_of},
             **costs_of(self, now).to_dict(),
             "created_at": iso(record.created_at),
@@ -73,7 +75,8 @@ def observe(session: Session, name: str | None) -> list[View]:
         return []
     import asyncio
 
-    return asyncio.run(_observe_all(session, records))
+    with session.tunnels:
+        return asyncio.run(_observe_all(session, records))
 
 
 async def look(session: Session, record: Record) -> View:
@@ -90,21 +93,32 @@ async def look(session: Session, record: Record) -> View:
     view = await asyncio.to_thread(_with_usage, session, view)
     usage = view.usage
     if usage is None or usage.replicas or (usage.replicas is None and usage.was_up):
-        return await with_gateways_word(view)
+        return await with_gateways_word(session, view)
     if usage.replicas == 0:
-        return replace(view, status=Status(State.IDLE, status.endpoint, "scaled to zero; the next caller starts it"))
+        idle = replace(status, state=State.IDLE, detail="scaled to zero; the next caller starts it")
+        return replace(view, status=idle)
     words = f"not known whether anything of it is up: {usage.source}; to ask its gateway would start it"
-    return replace(view, status=Status(State.UNKNOWN, status.endpoint, words))
+    return replace(view, status=replace(status, state=State.UNKNOWN, detail=words))
 
 
-async def with_gateways_word(view: View) -> View:
+async def with_gateways_word(session: Session, view: View) -> View:
     """Return the view with what the gateway says of itself; asking one that is scaled to zero starts it."""
     endpoint = view.status.endpoint
     if endpoint is None or not _may_answer(view.status):
         return view
+    from plexctl.flows.background import in_background
     from plexctl.flows.health import ask
 
-    health = await ask(endpoint)
+    way = endpoint
+    if needs_ssh(endpoint):
+        found = await in_background(lambda: session.way_to(view.record.ref, endpoint))
+        if isinstance(found, PlexError):
+            words = f"running; no way to its gateway: {found.message}"
+            return replace(view, status=replace(view.status, detail=words))
+        if isinstance(found, BaseException):
+            raise found
+        way = found
+    health = await ask(way)
     if health is None and view.status.state is State.UNKNOWN:
         return view
     return replace(view, status=refine(view.status, health), health=health)
@@ -165,12 +179,17 @@ def provider_status(session: Session, record: Record) -> Status:
 
 
 def asked_provider(session: Session, record: Record) -> Status:
-    """Ask the provider, and lay over it what was wanted. Raises what its `status` raises."""
-    status = session.provider(record.ref.provider).status(record.ref)
-    if record.wanted is Wanted.STOPPED and status.state is State.FAILED:
-        return Status(State.STOPPED, status.endpoint, "stopped")
+    """Ask the provider, and lay over it what was wanted. Raises what its `status` raises.
+
+    Whom a stop ends is gone at its provider afterwards, and can be started again all the same.
+    """
+    provider = session.provider(record.ref.provider)
+    status = provider.status(record.ref)
+    not_told = (State.FAILED, State.MISSING) if provider.capabilities.stop_ends_it else (State.FAILED,)
+    if record.wanted is Wanted.STOPPED and status.state in not_told:
+        return replace(status, state=State.STOPPED, detail="stopped")
     if record.wanted is Wanted.GONE:
-        return Status(status.state, status.endpoint, "a destroy was cut short: run `plexctl destroy` again")
+        return replace(status, detail="a destroy was cut short: run `plexctl destroy` again")
     return status
 
 
@@ -181,11 +200,11 @@ def _may_answer(status: Status) -> bool:
 def refine(status: Status, health: Health | None) -> Status:
     """Let the gateway's own word refine the provider's."""
     if health is None:
-        return Status(State.LOADING, status.endpoint, "running; the gateway does not answer yet")
+        return replace(status, state=State.LOADING, detail="running; the gateway does not answer yet")
     words = health.reason or (
         f"{health.busy} of {health.engines} engines busy" if health.state is State.READY else health.in_words()
     )
-    return Status(health.state, status.endpoint, words)
+    return replace(status, state=health.state, detail=words)
 
 
 async def _observe_all(session: Session, records: Sequence[Record]) -> list[View]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from plexctl.errors import PlexError
 from plexctl.flows.finding import find_everywhere, refs_of, unknown
-from plexctl.flows.follow import follow_start, look_now, note_start, still_of_use
+from plexctl.flows.follow import Patience, follow_start, look_now, note_start, still_of_use
 from plexctl.flows.observe import ENDED, View, provider_status
 from plexctl.flows.session import Session, require
+from plexctl.flows.staging import make
 from plexctl.flows.undoing import stopped, undone, what_may_be_left
 from plexctl.journal import Journal, Record, Wanted
 from plexctl.locks import mutation_lock
@@ -49,7 +50,7 @@ def start(session: Session, name: str, values_of: SecretsOf) -> tuple[View, bool
 
     `values_of` gives the values of the secrets that its plan names.
     """
-    with mutation_lock(session.home, name), session.journal() as journal:
+    with session.tunnels, mutation_lock(session.home, name), session.journal() as journal:
         record = recorded(journal, name)
         entry = journal.entry(record.ref.id)
         plan = session.provider(record.ref.provider).plan(record.spec, record.offer)
@@ -59,8 +60,10 @@ def start(session: Session, name: str, values_of: SecretsOf) -> tuple[View, bool
         if not was_running:
             note_start(session, entry, record.spec)
         try:
-            deployment = provider.apply(plan, entry)
-            view = follow_start(session, entry.record, record.spec.limits.start_timeout_s, entry.reached)
+            patience = Patience(record.spec.limits.start_timeout_s)
+            deployment, patience = make(session, provider, plan, entry, patience)
+            with session.tunnels.held_for(record.ref):
+                view = follow_start(session, entry.record, patience, entry.reached)
             entry.ready()
         except BaseException as error:
             if was_running:

@@ -36,8 +36,9 @@ def check_talking(session: Session, view: View, *, may_be_busy: bool) -> dict[st
     if endpoint is None:
         raise UnhealthyError(f"{view.record.ref.name} has no endpoint to listen to")
     session.reporter.progress("listening: sending speech, waiting for the answer")
-    options = ProbeOptions(url=endpoint.wss_url, token=session.token, trust=trust_of(endpoint))
-    report = asyncio.run(probe(options))
+    with session.tunnels:
+        way = session.way_to(view.record.ref, endpoint)
+        report = asyncio.run(probe(ProbeOptions(url=way.wss_url, token=session.token, trust=trust_of(way))))
     if report.is_ok or (may_be_busy and report.verdict == "busy"):
         return report.to_dict()
     raise failure_of(report)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from plexctl.errors import ConfigurationError, NotFoundError
+from plexctl.flows.tunnels import Tunnels
 from plexctl.nearest import nearest
 from plexctl.secret import Secret
 
 if TYPE_CHECKING:
     from plexctl.contract import Provider
     from plexctl.journal import Journal, Record
+    from plexctl.model import Endpoint, Ref
 
 
 async def _sleep(seconds: float) -> None:
@@ -58,6 +60,8 @@ class Session:
     sleep: Callable[[float], Awaitable[None]] = field(default=_sleep)
     adapters: Providers | None = None
     """Another registry than plexctl's own."""
+    tunnels: Tunnels = field(default_factory=Tunnels)
+    """Held by `with` wherever an endpoint is dialled."""
 
     def journal(self) -> Journal:
         """Open the journal; the caller closes it."""
@@ -107,6 +111,10 @@ class Session:
             renews_secrets=renews_secrets,
         )
         return self.providers.provider_class(name)(context)
+
+    def way_to(self, ref: Ref, endpoint: Endpoint) -> Endpoint:
+        """Return where a deployment's endpoint is dialled from here; blocks while a tunnel to it is opened."""
+        return self.tunnels.way_to(ref, endpoint, lambda: self.provider(ref.provider))
 
 
 def require(record: Record | None, name: str, known: Iterable[str]) -> Record:

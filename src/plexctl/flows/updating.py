@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plexctl.flows.bringing import Deployed, Run, bring_up
-from plexctl.flows.follow import look_now, still_of_use
+from plexctl.flows.follow import Patience, look_now, still_of_use
 from plexctl.flows.observe import View
+from plexctl.flows.staging import make
 from plexctl.flows.undoing import stopped, undone
 from plexctl.journal import Record
 
@@ -50,13 +51,15 @@ def _ask_about_conversations(run: Run, view: View) -> None:
 
 def _put_back(run: Run, record: Record, *, was_running: bool) -> str:
     """Apply what was recorded before; return what is true then."""
-    provider, name = run.prepared.provider, record.ref.name
+    session, provider, name = run.session, run.prepared.provider, record.ref.name
     entry = run.journal.entry(record.ref.id)
     entry.respec(record.spec, record.offer)
     entry.expires(record.expires_at)
     if not was_running:
         return f"{name} has its former spec back, and {stopped(provider, run.journal, record.ref)}"
-    provider.apply(provider.plan(record.spec, record.offer), entry)
+    make(
+        session, provider, provider.plan(record.spec, record.offer), entry, Patience(record.spec.limits.start_timeout_s)
+    )
     return f"{name} has its former spec back"
 
 
