@@ -1,7 +1,7 @@
 """A Linux host that is reached by ssh: what is copied to it, what runs there, and what a reader must know. Pure.
 
 The same for hosts of one's own and for virtual machines. A plan holds the small files word for word and the settings
-of `bootstrap.sh`; `bundle_files` makes all files from the plan, for `render` and for a deploy alike.
+of `bootstrap.sh`; `bundle_files` makes all files from the plan alone, for `render` and for a deploy alike.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from plexctl.images import CACHE, PORT, PROFILES, Profile, layout, upstream
 from plexctl.images.context import context_files
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.rendering import render
-from plexctl.spec import Spec
+from plexctl.spec import Image, Spec, Templates
 from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.files import resource
 from plexctl_providers._common.host_environment import environment_text
@@ -29,6 +29,8 @@ STATE = "/var/lib/plexctl"
 BUNDLE = f"{STATE}/bundle"
 HOST_CACHE = f"{STATE}/cache"
 """The image's CACHE on the host: in a folder that is surely plexctl's own."""
+OWNER = "deployment"
+"""Says whose the host is: the deployment's label, then what one must know to reach it. In the bundle, and in STATE."""
 SECRETS_FILE = "/etc/plexctl/secrets.env"
 SERVICE = "plexctl-gateway.service"
 CERTIFICATE = "/etc/plexctl/tls/certificate"
@@ -54,6 +56,8 @@ def host_resources(spec: Spec, offer: Offer, *, cache: str = HOST_CACHE) -> tupl
         "argv": ["sudo", "--non-interactive", "bash", f"{BUNDLE}/bootstrap.sh"],
         "bootstrap": _bootstrap_settings(spec, offer, cache),
         "files": _small_files(spec, offer, cache),
+        "image": {"base": spec.image.base, "templates": spec.templates.folder},
+        "ttl_s": spec.limits.ttl_s,
     }
     hidden = {
         "path": SECRETS_FILE,
@@ -79,12 +83,14 @@ def host_steps(spec: Spec, offer: Offer) -> tuple[Step, ...]:
     )
 
 
-def bundle_files(spec: Spec, plan: Plan) -> dict[str, str]:
+def bundle_files(plan: Plan) -> dict[str, str]:
     """Return everything that is copied to the host, path below the bundle's folder to text; no secrets among it."""
     body = resource(plan, FILES).body
     settings = cast("Mapping[str, str]", body["bootstrap"])
+    made_of = cast("Mapping[str, str]", body["image"])
     quoted = {name: shlex.quote(value) for name, value in settings.items()}
-    script = render("host/bootstrap.sh.j2", {"settings": quoted}, spec.templates.folder)
+    script = render("host/bootstrap.sh.j2", {"settings": quoted}, made_of["templates"])
+    spec = Spec(image=Image(base=made_of["base"]), templates=Templates(folder=made_of["templates"]))
     image = context_files(spec, PROFILES[settings["PROFILE"]])
     inside = {f"image/{path}": text for path, text in image.items()}
     return {"bootstrap.sh": script} | cast("dict[str, str]", body["files"]) | inside
@@ -123,7 +129,6 @@ def _bootstrap_settings(spec: Spec, offer: Offer, cache: str) -> dict[str, str]:
     profile = profile_for(spec, offer)
     is_echo = choose_engine(spec, offer) == ECHO
     return {
-        "DEPLOYMENT": spec.name,
         "ENGINE": choose_engine(spec, offer),
         "RUNTIME": spec.host.runtime,
         "PROFILE": profile.name,
@@ -176,7 +181,13 @@ def _small_files(spec: Spec, offer: Offer, cache: str) -> dict[str, str]:
         f"units/{runtime}/{SERVICE}": render(f"host/{SERVICE}.j2", values | {"runtime": runtime}, folder)
         for runtime in runtimes
     }
-    return {"plexctl.env": environment_text(variables)} | units | _caddy_files(spec, folder)
+    mine = {OWNER: _owner(spec), "plexctl.env": environment_text(variables)}
+    return mine | units | _caddy_files(spec, folder)
+
+
+def _owner(spec: Spec) -> str:
+    public = "" if spec.host.public is None else f"public {spec.host.public}\n"
+    return f"{label(spec)}\nport {_port(spec)}\n{public}"
 
 
 def _caddy_files(spec: Spec, folder: str) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import cast
 
 from plexctl.model import Plan
-from plexctl.spec import Spec
 from plexctl_providers._common.files import as_json, resource
 from plexctl_providers._common.host import bundle_files, secrets_text
 
@@ -20,9 +19,9 @@ def request_files(plan: Plan) -> dict[str, str]:
     return {f"requests/{number}-{one.kind}.json": as_json(one.body) for number, one in enumerate(asked, 1)}
 
 
-def machine_files(spec: Spec, plan: Plan, user_data: str) -> dict[str, str]:
+def machine_files(plan: Plan, user_data: str) -> dict[str, str]:
     """Return path to text; `user_data` is what the provider calls that field."""
     sent = cast("Mapping[str, Mapping[str, str]]", resource(plan, INSTANCE).body)["json"]
-    bundle = bundle_files(spec, plan) | {"secrets.env": secrets_text(plan)}
+    bundle = bundle_files(plan) | {"secrets.env": secrets_text(plan)}
     inside = {f"host/{path}": text for path, text in bundle.items()}
     return request_files(plan) | {"cloud-init.yaml": sent[user_data]} | inside

@@ -9,4 +9,5 @@ from plexctl_providers._common.host_files import machine_files
 
 def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
     """Return path to text."""
-    return machine_files(spec, plan, "user_data")
+    del spec
+    return machine_files(plan, "user_data")

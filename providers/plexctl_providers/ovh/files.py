@@ -10,4 +10,4 @@ from plexctl_providers.ovh.requests import AI_DEPLOY
 
 def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
     """Return path to text."""
-    return request_files(plan) if spec.ovh.product == AI_DEPLOY else machine_files(spec, plan, "userData")
+    return request_files(plan) if spec.ovh.product == AI_DEPLOY else machine_files(plan, "userData")

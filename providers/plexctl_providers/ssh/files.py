@@ -9,4 +9,5 @@ from plexctl_providers._common.host import bundle_files, secrets_text
 
 def build_files(spec: Spec, plan: Plan) -> dict[str, str]:
     """Return path to text: the bundle, and the secrets file with placeholders for its values."""
-    return bundle_files(spec, plan) | {"secrets.env": secrets_text(plan)}
+    del spec
+    return bundle_files(plan) | {"secrets.env": secrets_text(plan)}

@@ -1,1 +1,1 @@
-"""What an adapter does on a host that it can log in to: bring up, look, read logs, end. The same for ssh, Lambda, OVH."""
+"""What an adapter does on a host that it can log in to: bring up, look, read logs, end; for whoever gives the host."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from plexctl.rendering import render
 from plexctl.secret import Secret
-from plexctl_providers._common.ssh.connection import Connection, Finished, connect
+from plexctl_providers._common.ssh.connection import Connection, connect
 from plexctl_providers._common.ssh.login import Login
+from plexctl_providers._common.ssh.running import Finished
 from plexctl_providers._common.ssh.sudo import Sudo, sudo_for
 
 CONNECT_S = 15.0
@@ -36,6 +37,11 @@ class Open:
     machine: Machine
     connection: Connection
     sudo: Sudo
+
+    @property
+    def where(self) -> str:
+        """The host in words: user@host[:port]."""
+        return str(self.machine.login.destination)
 
     def script(self, name: str, *arguments: str, timeout_s: float = _SCRIPT_S) -> Finished:
         """Run one of plexctl's own scripts (`templates/host/on_host`) as root; it travels by standard input."""

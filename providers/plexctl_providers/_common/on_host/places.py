@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from plexctl_providers._common.on_host.machine import Machine
+from plexctl.model import Ref
+from plexctl_providers._common.host import FILES
+from plexctl_providers._common.on_host.machine import Open
+from plexctl_providers._common.ssh.destination import Destination
+from plexctl_providers._common.ssh.keys import public_half
 
-DESTINATION, HOST_KEY, JUMP, IDENTITY = "destination", "host_key", "jump", "identity"
-"""Names in a detail: user@host[:port]; the pinned public key; the jump host; the file of the user's own key."""
+DESTINATION, HOST_KEY, PORT = "destination", "host_key", "gateway_port"
+JUMP, IDENTITY, ACCEPTED = "jump", "identity", "accepted"
+"""Names in a detail: user@host[:port], the public key that it showed, the gateway's port on its loopback; the jump
+host, the user's own key file, and the fingerprints that the user accepted, separated by commas."""
 
 
-def detail_of(machine: Machine, host_key: str) -> dict[str, str]:
-    """Return what is recorded of a host that showed this public key."""
-    login = machine.login
-    found = {DESTINATION: str(login.destination), HOST_KEY: host_key}
+def detail_of(host: Open) -> dict[str, str]:
+    """Return what is recorded of a host: destination, the key that it showed, jump host, key file; nothing secret."""
+    login = host.machine.login
+    found = {DESTINATION: str(login.destination), HOST_KEY: public_half(host.connection.host_key)}
     if login.jump is not None:
         found[JUMP] = str(login.jump.destination)
+    if isinstance(login.identity, Path):
+        found[IDENTITY] = str(login.identity)
+    if login.trust.accepted:
+        found[ACCEPTED] = ",".join(login.trust.accepted)
     return found
 
 
-def is_recorded(detail: Mapping[str, str]) -> bool:
-    """Tell whether a detail names a host."""
-    return DESTINATION in detail
+def place_of(ref: Ref) -> dict[str, str]:
+    """Return what is recorded of a deployment's host; empty where nothing is."""
+    recorded = [dict(one.detail) for one in ref.resources if DESTINATION in one.detail]
+    files = [dict(one.detail) for one in ref.resources if one.kind == FILES and DESTINATION in one.detail]
+    return (files or recorded or [{}])[-1]
+
+
+def destination_of(place: Mapping[str, str]) -> Destination | None:
+    """Return where that host is. Raises ConfigurationError for what is no destination."""
+    return Destination.parse(place[DESTINATION]) if DESTINATION in place else None
