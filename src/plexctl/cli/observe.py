@@ -11,6 +11,7 @@ from plexctl.output import Output
 if TYPE_CHECKING:
     from plexctl.flows.observe import View
     from plexctl.flows.session import Session
+    from plexctl.model import GpuUse
 
 
 def list_deployments(as_json: Json = False) -> None:  # noqa: FBT002
@@ -37,6 +38,8 @@ def status(name: OptionalName = None, as_json: Json = False) -> None:  # noqa: F
         output.line(f"{view.record.ref.name} on {view.record.ref.provider}: {view.status.state}")
         output.line(f"  {view.status.detail}")
         output.line(f"  endpoint {_url(view)}")
+        for gpu in view.status.gpus:
+            output.line(f"  {_gpu(gpu)}")
         for line in _money(view, session.now()):
             output.line(f"  {line}")
     if not views:
@@ -56,6 +59,15 @@ def _views(session: Session, name: str | None) -> list[View]:
 def _url(view: View) -> str:
     endpoint = view.status.endpoint or view.record.endpoint
     return "-" if endpoint is None else endpoint.url
+
+
+def _gpu(gpu: GpuUse) -> str:
+    """Return a GPU and what it does; what its driver does not tell is left out."""
+    used, total = gpu.memory_used_mib, gpu.memory_total_mib
+    memory = None if used is None or total is None else f"{used / 1024:.1f} of {total / 1024:.1f} GiB"
+    busy = None if gpu.utilization_percent is None else f"{gpu.utilization_percent} % busy"
+    warm = None if gpu.temperature_c is None else f"{gpu.temperature_c} \u00b0C"
+    return f"GPU {', '.join([gpu.name, *(one for one in (memory, busy, warm) if one)])}"
 
 
 def _money(view: View, now: float) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from plexctl.cli.options import Json, OptionalName
 from plexctl.cli.sessions import name_or_only, open_session
+from plexctl.flows.tunnels import needs_ssh
 from plexctl.output import Output
 
 if TYPE_CHECKING:
@@ -20,19 +21,22 @@ def open_deployment(
     browser: Annotated[bool, typer.Option("--browser", help="Open it in the browser.")] = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Give a browser a way in, through a tunnel where it would not trust the certificate."""
+    """Give a browser a way in, through a tunnel where it would not trust the certificate, or not get there."""
     from plexctl.flows.observe import endpoint_now
     from plexctl.flows.opening import hold_open, needs_tunnel
 
     output = Output(as_json)
     session = open_session(output)
     chosen = name_or_only(session, name)
-    endpoint = endpoint_now(session, session.record(chosen))
+    record = session.record(chosen)
+    endpoint = endpoint_now(session, record)
     if not needs_tunnel(endpoint):
         _tell(output, chosen, endpoint.url, endpoint, browser=browser)
         return
     try:
-        hold_open(session, endpoint, port, lambda url: _tell(output, chosen, url, endpoint, browser=browser))
+        hold_open(
+            session, record.ref, endpoint, port, lambda url: _tell(output, chosen, url, endpoint, browser=browser)
+        )
     except KeyboardInterrupt:
         output.note("the tunnel is closed; the deployment runs on")
 
@@ -41,7 +45,8 @@ def _tell(output: Output, name: str, url: str, endpoint: Endpoint, *, browser: b
     is_tunnel = url != endpoint.url
     output.line(url)
     if is_tunnel:
-        output.note(f"a tunnel to {endpoint.url}, whose certificate is pinned; it ends with this command: Ctrl-C")
+        why = "on the host, by ssh" if needs_ssh(endpoint) else "whose certificate is pinned"
+        output.note(f"a tunnel to {endpoint.url}, {why}; it ends with this command: Ctrl-C")
     shown = {"url": endpoint.url, "wss_url": endpoint.wss_url, "tls": endpoint.tls}
     output.document("open", {"name": name, "url": url, "is_tunnel": is_tunnel, "endpoint": shown})
     if browser:

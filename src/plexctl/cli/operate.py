@@ -11,6 +11,7 @@ from plexctl.cli.options import DryRun, Json, OptionalName, Secrets, TokenFile, 
 from plexctl.cli.sessions import name_or_only, open_session, secrets_of
 from plexctl.flows import operate
 from plexctl.flows.finding import refs_of
+from plexctl.flows.session import Session
 from plexctl.output import Output
 
 
@@ -21,7 +22,6 @@ def stop(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """End what costs while it runs; `start` brings it back."""
-    del yes  # Nothing is lost by stopping; the flag is taken so that scripts can pass it everywhere.
     output = Output(as_json)
     session = open_session(output)
     chosen = name_or_only(session, name)
@@ -30,6 +30,11 @@ def stop(
         output.line(f"would stop {chosen}")
         output.document("stop", {"name": chosen, "dry_run": True, "changed": False})
         return
+    lost = operate.lost_by_stop(session, chosen)
+    if lost is not None:
+        # Elsewhere nothing is lost by stopping; the flag is taken so that scripts can pass it everywhere.
+        still = billing_of(session.record(chosen).ref.provider).stopped
+        output.confirm(f"{lost}; afterwards: {still}: stop it?", yes=yes)
     ended = operate.stop(session, chosen)
     still_bills = billing_of(ended.ref.provider).stopped
     output.line(f"{chosen} is stopped" if ended.changed else f"{chosen} was stopped already: no change")
@@ -70,17 +75,29 @@ def destroy(
     if dry_run:
         listed, shared = operate.doomed(session, chosen, everything=everything)
         output.line(f"would remove {chosen}: {', '.join(listed) or 'its record'}")
+        there = _show_holdings(session, output, chosen)
         if shared:
             output.line(f"would keep: {', '.join(shared)}")
         data = {"name": chosen, "dry_run": True, "changed": False, "resources": listed, "kept": shared}
-        output.document("destroy", data)
+        output.document("destroy", {**data, "holdings": there})
         return
+    there = _show_holdings(session, output, chosen)
     more = ", images, secrets and weights included" if everything else ""
     output.confirm(f"remove {chosen} and everything that belongs to it{more}?", yes=yes)
-    _show_destroyed(output, chosen, operate.destroy(session, chosen, everything=everything))
+    _show_destroyed(output, chosen, operate.destroy(session, chosen, everything=everything), there)
 
 
-def _show_destroyed(output: Output, name: str, ended: operate.Ended) -> None:
+def _show_holdings(session: Session, output: Output, name: str) -> list[str] | None:
+    """Show what goes from the host, and nothing else of it; return it for the document."""
+    there = operate.holdings(session, name)
+    if there:
+        output.line("on the host, by plexctl:")
+        for one in there:
+            output.line(f"  {one}")
+    return there
+
+
+def _show_destroyed(output: Output, name: str, ended: operate.Ended, there: list[str] | None) -> None:
     output.line(f"{name} is destroyed{'; what remains:' if ended.kept else ': nothing of it is left'}")
     for one in ended.kept:
         output.line(f"  {one.kind} {one.name}: {one.why}")
@@ -89,4 +106,4 @@ def _show_destroyed(output: Output, name: str, ended: operate.Ended) -> None:
     removed = [{"kind": one.kind, "name": one.name, "id": one.id} for one in ended.removed]
     kept = [{"kind": one.kind, "name": one.name, "why": one.why} for one in ended.kept]
     data = {"name": name, "id": ended.ref.id, "removed": removed, "kept": kept, "changed": ended.changed}
-    output.document("destroy", {**data, "others": list(ended.others)})
+    output.document("destroy", {**data, "others": list(ended.others), "holdings": there})

@@ -47,40 +47,40 @@ def probe(  # noqa: PLR0913 - a command's signature is its flags
     """Listen to an endpoint and say whether it talks."""
     import asyncio
 
+    from plexctl.flows.probing import failure_of, told
     from plexctl.probe import Level, ProbeOptions
 
     output = Output(as_json)
     session = open_session(output, token_file)
-    url, trust = _target(session, target, cacert, fingerprint)
     if level not in list(Level):
         raise UsageError(f"--level {level!r} is none of {', '.join(Level)}")
     if save is not None and not save.parent.is_dir():
         raise ConfigurationError(f"cannot write {save}: no such folder", hint="make the folder first")
     chosen = {"voice": voice, "text_prompt": text_prompt}
-    options = ProbeOptions(
-        url=url,
-        token=config.access_token(token) or session.token,
-        level=Level(level),
-        timeout_s=seconds(timeout, "--timeout") or 0,
-        handshake_timeout_s=seconds(handshake_timeout, "--handshake-timeout") or 0,
-        seconds=seconds(duration, "--seconds") or 0,
-        recording=audio,
-        trust=trust,
-        sessions=sessions,
-        **{key: value for key, value in chosen.items() if value is not None},
-    )
-    if watch is not None:
-        asyncio.run(_watch(output, options, seconds(watch, "--watch") or 0))
-        return
-    report = asyncio.run(_probe(options))
+    with session.tunnels:
+        url, way, trust = _target(session, target, cacert, fingerprint)
+        options = ProbeOptions(
+            url=way,
+            token=config.access_token(token) or session.token,
+            level=Level(level),
+            timeout_s=seconds(timeout, "--timeout") or 0,
+            handshake_timeout_s=seconds(handshake_timeout, "--handshake-timeout") or 0,
+            seconds=seconds(duration, "--seconds") or 0,
+            recording=audio,
+            trust=trust,
+            sessions=sessions,
+            **{key: value for key, value in chosen.items() if value is not None},
+        )
+        if watch is not None:
+            asyncio.run(_watch(output, options, url, seconds(watch, "--watch") or 0))
+            return
+        report = asyncio.run(_probe(options))
     if save is not None:
         _save(report, save)
-    data = report.to_dict()
+    data = told(report, url)
     show_report(output, data)
     if not report.is_ok:
-        from plexctl.flows.probing import failure_of
-
-        raise failure_of(report)
+        raise failure_of(report, url)
     output.document("probe", data)
 
 
@@ -100,18 +100,19 @@ def show_report(output: Output, data: Mapping[str, Any]) -> None:
     output.line(f"verdict: {data['verdict']}")
 
 
-def _target(session: Session, target: str | None, cacert: Path | None, fingerprint: str | None) -> tuple[str, Any]:
-    """Return the URL and trust of what was named: a deployment's endpoint, or a URL."""
+def _target(session: Session, target: str | None, cacert: Path | None, fingerprint: str | None) -> tuple[str, str, Any]:
+    """Return the URL of what was named, a deployment or a URL; where that is dialled from here; and whom to trust."""
     from plexctl.flows.health import trust_of
     from plexctl.flows.observe import endpoint_now
     from plexctl.wire import Trust
 
     if target is not None and any(mark in target for mark in ":/."):
-        return target, Trust.of(cacert, fingerprint)
+        return target, target, Trust.of(cacert, fingerprint)
     record = session.record(name_or_only(session, target))
     endpoint = endpoint_now(session, record)
+    way = session.way_to(record.ref, endpoint)
     explicit = cacert is not None or fingerprint is not None
-    return endpoint.wss_url, Trust.of(cacert, fingerprint) if explicit else trust_of(endpoint)
+    return endpoint.wss_url, way.wss_url, Trust.of(cacert, fingerprint) if explicit else trust_of(way)
 
 
 async def _probe(options: ProbeOptions) -> Report | ReportOfMany:
@@ -121,16 +122,18 @@ async def _probe(options: ProbeOptions) -> Report | ReportOfMany:
     return await (probe_one(options) if options.sessions == 1 else probe_many(options))
 
 
-async def _watch(output: Output, options: ProbeOptions, period_s: float) -> None:
+async def _watch(output: Output, options: ProbeOptions, url: str, period_s: float) -> None:
     """Probe on a fixed beat; one line, or one document a line, for each."""
     import asyncio
+
+    from plexctl.flows.probing import told
 
     loop = asyncio.get_running_loop()
     due = loop.time()
     while True:
         report = await _probe(options)
         if output.as_json:
-            output.stream_document(report.to_dict())
+            output.stream_document(told(report, url))
         else:
             figures = report.audio
             factor = "-" if figures.real_time_factor is None else f"{figures.real_time_factor:.2f}"

@@ -27,8 +27,9 @@ COMMANDS: dict[str, Command] = {
     "open": Command(
         "open",
         "open_deployment",
-        "Give a browser a way in, through a tunnel where it would not trust the certificate.",
+        "Give a browser a way in, through a tunnel where it would not trust the certificate, or not get there.",
     ),
+    "ssh": Command("ssh", "ssh", "Log in to the host of a deployment, or run a command there."),
     "logs": Command("logs", "logs", "Show what a deployment printed."),
     "stop": Command("operate", "stop", "End what costs while it runs; `start` brings it back."),
     "start": Command("operate", "start", "Bring a stopped deployment back and wait until it is ready."),

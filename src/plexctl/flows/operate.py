@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from plexctl.contract import Hosted
 from plexctl.errors import PlexError
 from plexctl.flows.finding import find_everywhere, refs_of, unknown
 from plexctl.flows.follow import Patience, follow_start, look_now, note_start, still_of_use
@@ -89,6 +90,38 @@ def destroy(session: Session, name: str, *, everything: bool = False) -> Ended:
         entry.gone()
         others = _elsewhere(session, journal, record.ref) if everything else ()
         return Ended(record.ref, changed=True, removed=removal.removed, kept=removal.kept, others=others)
+
+
+def lost_by_stop(session: Session, name: str) -> str | None:
+    """Return what a stop ends for good, in words; None where it keeps what a start needs, or nothing runs.
+
+    Raises NotFoundError for an unknown name.
+    """
+    record = session.record(name)
+    if not session.provider(record.ref.provider).capabilities.stop_ends_it:
+        return None
+    if provider_status(session, record).state in ENDED:
+        return None
+    what = f"{record.ref.provider} cannot stop a machine: that of {name} is ended with all that is on its disk"
+    return f"{what}, and a start makes another, should there be one free"
+
+
+def holdings(session: Session, name: str) -> list[str] | None:
+    """Return what plexctl put on the host, as a destroy removes it; None where that cannot be listed.
+
+    Empty where there is no host. Raises NotFoundError when nobody knows the name.
+    """
+    listed: list[str] = []
+    for ref in refs_of(session, name):
+        provider = session.provider(ref.provider)
+        if not isinstance(provider, Hosted):
+            continue
+        try:
+            listed += provider.holdings(ref)
+        except PlexError as error:
+            session.reporter.note(f"what is on the host of {ref.label} could not be listed: {error.message}")
+            return None
+    return listed
 
 
 def doomed(session: Session, name: str, *, everything: bool) -> tuple[list[str], list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from plexctl.errors import CredentialsError, PlexError, UnhealthyError
 
@@ -40,12 +40,17 @@ def check_talking(session: Session, view: View, *, may_be_busy: bool) -> dict[st
         way = session.way_to(view.record.ref, endpoint)
         report = asyncio.run(probe(ProbeOptions(url=way.wss_url, token=session.token, trust=trust_of(way))))
     if report.is_ok or (may_be_busy and report.verdict == "busy"):
-        return report.to_dict()
-    raise failure_of(report)
+        return told(report, endpoint.wss_url)
+    raise failure_of(report, endpoint.wss_url)
 
 
-def failure_of(report: Report | ReportOfMany) -> PlexError:
-    """Return the error that a report amounts to when it is not well."""
+def told(report: Report | ReportOfMany, url: str) -> dict[str, Any]:
+    """Return a report as the JSON documents show it: of the endpoint that was meant, not of a tunnel's end."""
+    return {**report.to_dict(), "url": url}
+
+
+def failure_of(report: Report | ReportOfMany, url: str) -> PlexError:
+    """Return the error that a report of this endpoint amounts to when it is not well."""
     kind = CredentialsError if report.verdict == "unauthorized" else UnhealthyError
-    data = report.to_dict()
+    data = told(report, url)
     return kind(f"{report.verdict}: {data['detail']}", hint=_HINTS.get(report.verdict), data=data)
