@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from plexctl.errors import CredentialsError, PlexError, ProviderError
+from plexctl.errors import CredentialsError, ProviderError
 from plexctl_providers._common.ssh.destination import Destination
-from plexctl_providers._common.ssh.vendor import load_paramiko
+from plexctl_providers._common.ssh.vendor import foreign_errors
 
 
 class UnknownHostKeyError(CredentialsError):
@@ -43,12 +43,9 @@ class CommandFailedError(ProviderError):
 @contextmanager
 def speaking_to(destination: Destination, transport: Any) -> Iterator[None]:
     """Turn every error of paramiko's and of the socket into one of plexctl's, for a connection that was up."""
-    paramiko = load_paramiko()
     try:
         yield
-    except PlexError:
-        raise
-    except (paramiko.SSHException, OSError, EOFError) as error:
+    except foreign_errors() as error:
         if not transport.is_active():
             raise lost(destination) from error
         hint = "its sshd_config may limit sessions (MaxSessions) or commands (ForceCommand)"

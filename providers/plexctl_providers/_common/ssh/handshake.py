@@ -12,7 +12,7 @@ from plexctl_providers._common.ssh.errors import ConnectionLostError, LoginRefus
 from plexctl_providers._common.ssh.identities import Identity, identities
 from plexctl_providers._common.ssh.login import Login
 from plexctl_providers._common.ssh.trust import check_host_key, known_of
-from plexctl_providers._common.ssh.vendor import load_paramiko
+from plexctl_providers._common.ssh.vendor import foreign_errors, load_paramiko
 
 _RSA = ("rsa-sha2-512", "rsa-sha2-256")
 
@@ -74,7 +74,7 @@ def _why(greeting: str, error: BaseException | None) -> tuple[str, str]:
     if cause is None or isinstance(cause, TimeoutError):
         return "accepts the connection and says nothing", "it may be overloaded, or starting: try again"
     if isinstance(cause, EOFError | ConnectionError):
-        return "hangs up before the login", "sshd there may be starting, or keep this computer out: try again later"
+        return "hangs up before the login", "is that the port of sshd? It may be starting, or keep this computer out"
     if greeting:
         return "breaks off the key exchange", "its ssh server may be broken"
     return "does not speak ssh", "is that the port of its ssh server?"
@@ -92,7 +92,7 @@ def _authenticate(transport: Any, destination: Destination, mine: list[Identity]
             allowed = " or ".join(error.allowed_types) or "nothing"
             words = f"{destination} lets {user} in by {allowed} only, not by a key"
             raise LoginRefusedError(words, hint="allow PubkeyAuthentication in its sshd_config") from error
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        except foreign_errors() as error:
             if time.monotonic() - began >= timeout_s:
                 raise UnreachableError(f"{destination} does not answer the login", hint="try again") from error
             if not transport.is_active():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from plexctl_providers._common.ssh.vendor import load_paramiko
+from plexctl_providers._common.ssh.vendor import foreign_errors
 
 _MISSED = 3
 
@@ -24,7 +24,6 @@ class Keepalive:
         self._ended.set()
 
     def _ask(self) -> None:
-        paramiko = load_paramiko()
         while not self._ended.wait(self._every_s) and self._transport.is_active():
             patience = threading.Timer(_MISSED * self._every_s, self._transport.close)
             patience.daemon = True
@@ -32,7 +31,7 @@ class Keepalive:
             try:
                 # OpenSSH answers any request: with a refusal, where it does not know it.
                 self._transport.global_request("keepalive@openssh.com", wait=True)
-            except (paramiko.SSHException, OSError, EOFError):
+            except foreign_errors():
                 self._transport.close()
             finally:
                 patience.cancel()

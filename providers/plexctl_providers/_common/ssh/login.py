@@ -61,7 +61,7 @@ def _proxy(jump: Login, known_hosts: Path) -> str:
     identity = jump.identity if isinstance(jump.identity, Path) else None
     *options, dashes, host = argv(jump, known_hosts=known_hosts, identity=identity)
     inner = shlex.join([*options]).replace("%", "%%")
-    return f"exec {inner} -W '[%h]:%p' {dashes} {shlex.quote(host).replace('%', '%%')}"
+    return f"{inner} -W '[%h]:%p' {dashes} {shlex.quote(host).replace('%', '%%')}"
 
 
 def _quoted(path: Path) -> str:

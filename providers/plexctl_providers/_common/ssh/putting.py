@@ -15,7 +15,7 @@ from plexctl.errors import PlexError, PreflightError, ProviderError
 from plexctl_providers._common.ssh.destination import Destination
 from plexctl_providers._common.ssh.errors import UnreachableError, lost
 from plexctl_providers._common.ssh.running import last_line
-from plexctl_providers._common.ssh.vendor import load_paramiko
+from plexctl_providers._common.ssh.vendor import foreign_errors
 
 if TYPE_CHECKING:
     from plexctl_providers._common.ssh.connection import Connection
@@ -32,11 +32,10 @@ _FULL = "no space left"
 
 def put(connection: Connection, path: str, content: bytes, mode: int) -> None:
     """Write one file by sftp; where sshd has no sftp, by a command's standard input."""
-    paramiko = load_paramiko()
     fresh = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.plexctl-new")
     try:
         client = connection.sftp()
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except foreign_errors() as error:
         if not connection.is_alive():
             raise lost(connection.destination) from error
         _put_by_command(connection, path, fresh, content, mode)
@@ -45,7 +44,7 @@ def put(connection: Connection, path: str, content: bytes, mode: int) -> None:
         try:
             _write(client, fresh, content, mode)
             client.posix_rename(fresh, path)
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except foreign_errors() as error:
             if not connection.is_alive():
                 raise lost(connection.destination) from error
             raise _failed(connection, path, _words(error)) from error
@@ -92,7 +91,8 @@ def _write(client: Any, fresh: str, content: bytes, mode: int) -> None:
             client.chmod(fresh, mode)
             file.write(content)
     except OSError:
-        client.remove(fresh)
+        with contextlib.suppress(OSError):
+            client.remove(fresh)
         raise
 
 

@@ -27,3 +27,9 @@ def load_paramiko() -> Any:
     logger.setLevel(logging.CRITICAL + 1)
     logger.propagate = False
     return load("paramiko")
+
+
+def foreign_errors() -> tuple[type[Exception], ...]:
+    """Return all that paramiko raises of a connection: its own two trees, and what comes from its socket."""
+    paramiko = load_paramiko()
+    return (paramiko.SSHException, paramiko.SFTPError, OSError, EOFError)
