@@ -117,7 +117,8 @@ def _refused(destination: Destination, user: str, shown: list[Identity]) -> Logi
 def _cut(destination: Destination, user: str, shown: list[Identity]) -> LoginRefusedError | ConnectionLostError:
     """Say what it means that the host hung up in the middle of a login: too many keys, where there were several."""
     if len(shown) == 1:
-        return ConnectionLostError(f"{destination} hung up while {user} logged in", hint="try again")
+        hint = "try again; a host that allows one try refuses a key like this"
+        return ConnectionLostError(f"{destination} hung up while {user} logged in", hint=hint)
     words = f"{destination} hung up after {len(shown)} keys for {user}"
     return LoginRefusedError(words, hint="name the right key's file with --identity, so that no other is shown")
 

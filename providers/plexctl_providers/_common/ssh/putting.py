@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import io
 import posixpath
-import shlex
 import tarfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from plexctl.errors import PlexError, PreflightError, ProviderError
 from plexctl_providers._common.ssh.destination import Destination
 from plexctl_providers._common.ssh.errors import UnreachableError, lost
-from plexctl_providers._common.ssh.running import last_line
 from plexctl_providers._common.ssh.vendor import foreign_errors
 
 if TYPE_CHECKING:
@@ -23,31 +21,31 @@ if TYPE_CHECKING:
 _PATIENCE_S = 120.0
 _PROHIBITED = 1
 _SCRIPT, _PLAIN = 0o755, 0o644
-_UNPACK = 'mkdir -p -- "$1" && exec tar -xzof - -C "$1"'
+_UNPACK = 'LC_ALL=C; export LC_ALL; mkdir -p -- "$1" && exec tar -xzof - -C "$1"'
 _WRITE = """\
-umask 077 && rm -f -- "$2" && cat >"$2" && chmod "$3" -- "$2" && mv -f -- "$2" "$1" || { rm -f -- "$2"; exit 1; }
+LC_ALL=C; export LC_ALL; umask 077; set -C
+rm -f "$2"
+[ -d "$1" ] && { echo 'a folder is in its place' >&2; exit 1; }
+cat >"$2" && chmod "$3" "$2" && mv -f "$2" "$1" && exit 0
+rm -f "$2"
+exit 1
 """
-_FULL = "no space left"
+_FULL = ("no space left", "quota exceeded", "wrote only")
+"""As sh, cat and cp say it, and GNU tar of a file of which a part was written."""
 
 
 def put(connection: Connection, path: str, content: bytes, mode: int) -> None:
-    """Write one file by sftp; where sshd has no sftp, by a command's standard input."""
+    """Write one file by sftp; where sshd has none or fails, by a command's input, which says why it fails as well."""
+    path = f"./{path}" if path.startswith("-") else path
     fresh = posixpath.join(posixpath.dirname(path), f".{posixpath.basename(path)}.plexctl-new")
     try:
-        client = connection.sftp()
+        with connection.sftp() as client:
+            _write(client, fresh, content, mode)
+            client.posix_rename(fresh, path)
     except foreign_errors() as error:
         if not connection.is_alive():
             raise lost(connection.destination) from error
         _put_by_command(connection, path, fresh, content, mode)
-        return
-    with client:
-        try:
-            _write(client, fresh, content, mode)
-            client.posix_rename(fresh, path)
-        except foreign_errors() as error:
-            if not connection.is_alive():
-                raise lost(connection.destination) from error
-            raise _failed(connection, path, _words(error)) from error
 
 
 def put_tree(connection: Connection, folder: str, files: Mapping[str, str]) -> None:
@@ -55,7 +53,7 @@ def put_tree(connection: Connection, folder: str, files: Mapping[str, str]) -> N
     argv = ["sh", "-c", _UNPACK, "sh", folder]
     done = connection.run(argv, stdin=archive(files), timeout_s=_PATIENCE_S)
     if done.code != 0:
-        raise _failed(connection, folder, last_line(done.err))
+        raise _failed(connection, folder, done.err)
 
 
 def archive(files: Mapping[str, str]) -> bytes:
@@ -100,19 +98,13 @@ def _put_by_command(connection: Connection, path: str, fresh: str, content: byte
     argv = ["sh", "-c", _WRITE, "sh", path, fresh, f"{mode:04o}"]
     done = connection.run(argv, stdin=content, timeout_s=_PATIENCE_S)
     if done.code != 0:
-        raise _failed(connection, path, last_line(done.err))
+        raise _failed(connection, path, done.err)
 
 
 def _failed(connection: Connection, path: str, words: str) -> PlexError:
-    """Tell a full disk, of which sftp says no more than "Failure", from other reasons."""
-    folder = shlex.quote(posixpath.dirname(path) or ".")
-    script = f"df -Pk {folder} | tail -n 1"
-    fields = connection.run(["sh", "-c", script]).out.split()
-    if _FULL in words.lower() or (len(fields) > 3 and fields[3] == "0"):  # noqa: PLR2004 - df's column "Available"
-        where = fields[-1] if fields else path
-        return PreflightError(f"the disk of {connection.destination} is full ({where})", hint="make room there")
-    return ProviderError(f"{path} could not be written on {connection.destination}: {words}")
-
-
-def _words(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or "no reason given"
+    """Tell a full disk from other reasons, by the words of a command in the C locale."""
+    if any(sign in words.lower() for sign in _FULL):
+        return PreflightError(f"the disk of {connection.destination} is full: no room for {path}", hint="make room")
+    reason = next((line.strip() for line in words.splitlines() if line.strip()), "no reason given")
+    hint = "may this user write there?"
+    return ProviderError(f"{path} could not be written on {connection.destination}: {reason}", hint=hint)
