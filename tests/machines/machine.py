@@ -35,6 +35,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FIRST = ("bash", "-c", f"sleep {_LIFETIME_S} & wait $!")
 """A first process that takes care of orphans, as an init does."""
 _AS_CONTAINER = ("--tmpfs", "/run:mode=0755", "--tmpfs", "/tmp:mode=1777,exec")  # noqa: S108 - inside
+_UP = "until systemctl is-system-running --wait 2>/dev/null | grep -qE 'running|degraded'; do sleep 0.02; done"
 _WITH_SYSTEMD = ("--systemd", "always", "--privileged", "--volume", "/var/lib/docker")
 
 
@@ -159,7 +160,7 @@ class Machine:
     def _boot(self) -> None:
         self._find()
         if self.has_systemd:
-            self.run("systemctl", "is-system-running", "--wait")
+            self("timeout", "60", "sh", "-c", _UP)
         self("mkdir", "--parents", "/run/sshd", "/run/lock")
         self.door.open()
 
