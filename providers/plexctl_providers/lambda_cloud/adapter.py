@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -38,7 +38,7 @@ from plexctl_providers.lambda_cloud.applying import Applying
 from plexctl_providers.lambda_cloud.client import KEY, Client
 from plexctl_providers.lambda_cloud.errors import KEY_HINT
 from plexctl_providers.lambda_cloud.finding import found_in
-from plexctl_providers.lambda_cloud.hosting import Hosting, look_at, machine_at, machine_of, port_of, recorded_port
+from plexctl_providers.lambda_cloud.hosting import Hosting, port_of, recorded_port
 from plexctl_providers.lambda_cloud.offers import offers_of
 from plexctl_providers.lambda_cloud.preflight import check_account, check_key, check_place, regions_for
 from plexctl_providers.lambda_cloud.removal import Removing, end_all, key_belongs
@@ -49,12 +49,18 @@ class LambdaProvider:
     """Launches, watches and terminates one instance for each deployment."""
 
     name: ClassVar[str] = "lambda"
-    capabilities: ClassVar[Capabilities] = Capabilities(follows_logs=True, offers_are_stock=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(follows_logs=True, offers_are_stock=True, stop_ends_it=True)
 
-    def __init__(self, context: Context, *, clock: Clock = Clock()) -> None:  # noqa: B008 - it is immutable
+    def __init__(
+        self,
+        context: Context,
+        *,
+        clock: Clock = Clock(),  # noqa: B008 - it is immutable
+        hosting: Callable[[Account, Context], Hosting] = Hosting,
+    ) -> None:
         self._context = context
         self._account = Account(Client(context, clock))
-        self._hosting = Hosting(self._account, context)
+        self._hosting = hosting(self._account, context)
         self._spec = Spec()
 
     def preflight(self, spec: Spec) -> list[Finding]:
@@ -86,9 +92,9 @@ class LambdaProvider:
         if instance.status != ACTIVE or instance.address is None:
             return status
         try:
-            seen = look_at(self._context, ref, instance.address)
+            seen = self._hosting.look(ref, instance.address)
         except (UnreachableError, ConnectionLostError, LoginRefusedError) as error:
-            was_reached = machine_of(self._context, ref) is not None
+            was_reached = self._hosting.machine(ref) is not None
             state = State.UNKNOWN if was_reached else State.CREATING
             return Status(state, None, f"{status.detail}; {error.message}")
         if seen.state is State.MISSING:
@@ -111,7 +117,7 @@ class LambdaProvider:
 
     def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
         """Launch the instance with all that it needs, or adopt the one that is there; `proceed` does the rest."""
-        changed = Applying(self._account, self._context, plan, journal).run()
+        changed = Applying(self._account, self._hosting, plan, journal).run()
         endpoint = _endpoint(plan)
         if endpoint is not None:
             journal.reached(endpoint)
@@ -168,13 +174,13 @@ class LambdaProvider:
 
     def _machine(self, ref: Ref) -> Machine | None:
         """Return the host that is recorded, or that Lambda tells."""
-        recorded = machine_of(self._context, ref)
+        recorded = self._hosting.machine(ref)
         if recorded is not None:
             return recorded
         instance = self._instance(ref)
         if instance is None or instance.address is None:
             return None
-        return machine_at(self._context, ref, instance.address)
+        return self._hosting.machine_at(ref, instance.address)
 
     def _reached(self, ref: Ref) -> Machine:
         machine = self._machine(ref)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from plexctl.contract import Context, DeploymentJournal
+from plexctl.contract import DeploymentJournal
 from plexctl.errors import NoCapacityError, PlexError, PreflightError
 from plexctl.model import Offer, Plan, PlannedResource
 from plexctl_providers._common.files import resource
@@ -18,6 +18,7 @@ from plexctl_providers.lambda_cloud.account import Account
 from plexctl_providers.lambda_cloud.answers import FileSystem, Instance
 from plexctl_providers.lambda_cloud.errors import is_lost
 from plexctl_providers.lambda_cloud.finding import found_in
+from plexctl_providers.lambda_cloud.hosting import ANYWHERE, Hosting
 from plexctl_providers.lambda_cloud.making import FOUND, ORIGIN, Making, body_of
 from plexctl_providers.lambda_cloud.removal import end
 from plexctl_providers.lambda_cloud.requests import (
@@ -32,16 +33,13 @@ from plexctl_providers.lambda_cloud.requests import (
 )
 from plexctl_providers.lambda_cloud.states import ENDING, UNHEALTHY
 
-ANYWHERE = "0.0.0.0/0"
-"""Who may reach sshd, with a key alone, until the first login has shown from where the caller comes."""
-
 
 class Applying:
     """One apply."""
 
-    def __init__(self, account: Account, context: Context, plan: Plan, journal: DeploymentJournal) -> None:
+    def __init__(self, account: Account, hosting: Hosting, plan: Plan, journal: DeploymentJournal) -> None:
         self._account = account
-        self._context = context
+        self._hosting = hosting
         self._plan = plan
         self._journal = journal
         self._making = Making(account, journal)
@@ -108,10 +106,10 @@ class Applying:
 
         A host key that was made anew on an instance is not used again.
         """
-        keys, label = keys_of(self._context.home, self._journal.ref.id), self._journal.ref.label
+        keys, label = keys_of(self._hosting.context.home, self._journal.ref.id), self._journal.ref.label
         mine = keys.pair()
         if mine is None:
-            mine = new_key_pair(label)
+            mine = self._hosting.new_pair(label)
             keys.keep_pair(mine)
         theirs = keys.host_pair()
         if theirs is None:

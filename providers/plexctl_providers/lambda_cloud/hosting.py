@@ -22,44 +22,47 @@ from plexctl_providers._common.on_host.rotating import rotate
 from plexctl_providers._common.placeholders import names_in
 from plexctl_providers._common.ssh.destination import Destination
 from plexctl_providers._common.ssh.errors import ConnectionLostError, LoginRefusedError, UnreachableError
+from plexctl_providers._common.ssh.keys import KeyPair, new_key_pair
 from plexctl_providers._common.ssh.login import Login
 from plexctl_providers._common.ssh.trust import Trust
 from plexctl_providers.lambda_cloud.account import Account
 from plexctl_providers.lambda_cloud.answers import Instance
-from plexctl_providers.lambda_cloud.applying import ANYWHERE
 from plexctl_providers.lambda_cloud.making import body_of
 from plexctl_providers.lambda_cloud.requests import RULESET
 
 USER = "ubuntu"
 """Of Lambda's images."""
+ANYWHERE = "0.0.0.0/0"
+"""Who may reach sshd, with a key alone, until the first login has shown from where the caller comes."""
 _NEW_S = 60.0
 """How long a new instance may refuse its key: it can be put there after sshd has come up."""
 
 
-def machine_at(context: Context, ref: Ref, address: str) -> Machine:
-    """Return an instance at an address as a host: its pinned key is believed alone, and its own key shown."""
-    return _machine(context, ref, Destination(address, user=USER))
-
-
-def machine_of(context: Context, ref: Ref) -> Machine | None:
-    """Return the host that is recorded; None where none is yet."""
-    destination = destination_of(place_of(ref))
-    return None if destination is None else _machine(context, ref, destination)
-
-
-def look_at(context: Context, ref: Ref, address: str) -> Status:
-    """Say what is true on the host. Raises what connecting raises."""
-    with connect_to(machine_at(context, ref, address)) as host:
-        return status_of(look(host), address)
-
-
 @dataclass(slots=True)
 class Hosting:
-    """What is done on an instance, once it can be reached."""
+    """What is done on instances, once they can be reached."""
 
     account: Account
     context: Context
     refused_since: float | None = None
+
+    def new_pair(self, label: str) -> KeyPair:
+        """Return a new key that logs in, for a deployment alone."""
+        return new_key_pair(label)
+
+    def machine(self, ref: Ref) -> Machine | None:
+        """Return the host that is recorded; None where none is yet."""
+        destination = destination_of(place_of(ref))
+        return None if destination is None else self._machine(ref, destination)
+
+    def machine_at(self, ref: Ref, address: str) -> Machine:
+        """Return an instance as a host: its pinned key is believed alone, and its own key shown."""
+        return self._machine(ref, Destination(address, user=USER))
+
+    def look(self, ref: Ref, address: str) -> Status:
+        """Say what is true on the host. Raises what connecting raises."""
+        with connect_to(self.machine_at(ref, address)) as host:
+            return status_of(look(host), address)
 
     def proceed(self, plan: Plan, journal: DeploymentJournal, instance: Instance) -> Status:
         """Do what can be done by now: log in, make the host key anew, put bundle and secrets, start the bootstrap.
@@ -69,7 +72,7 @@ class Hosting:
         ref, address = journal.ref, instance.address
         if address is None:
             return Status(State.CREATING, None, "the instance is active and has no address yet")
-        machine = machine_at(self.context, ref, address)
+        machine = self.machine_at(ref, address)
         try:
             with connect_to(machine) as host:
                 if not _is_prepared(host):
@@ -102,6 +105,18 @@ class Hosting:
         if there is not None and [dict(one) for one in there.rules] != wanted:
             self.account.change_rules(there.id, wanted)
 
+    def _machine(self, ref: Ref, destination: Destination) -> Machine:
+        keys, recorded = keys_of(self.context.home, ref.id), place_of(ref).get(HOST_KEY)
+        pins = keys.pins() or (() if recorded is None else (recorded,))
+        pair = keys.pair()
+        login = Login(
+            destination,
+            Trust(pinned=pins),
+            identity=pair.private if pair else None,
+            agent=self.context.environment.get("SSH_AUTH_SOCK"),
+        )
+        return Machine(login)
+
 
 def port_of(plan: Plan) -> int | None:
     """Return the gateway's port on the host's loopback; None where it is served to everyone."""
@@ -112,20 +127,6 @@ def port_of(plan: Plan) -> int | None:
 def recorded_port(ref: Ref) -> int:
     """Return the gateway's port on the host's loopback, as it is recorded, or the default."""
     return int(place_of(ref).get(PORT, IMAGE_PORT))
-
-
-def _machine(context: Context, ref: Ref, destination: Destination) -> Machine:
-    keys, recorded = keys_of(context.home, ref.id), place_of(ref).get(HOST_KEY)
-    pins = keys.pins() or (() if recorded is None else (recorded,))
-    pair = keys.pair()
-    environment: Mapping[str, str] = context.environment
-    login = Login(
-        destination,
-        Trust(pinned=pins),
-        identity=pair.private if pair else None,
-        agent=environment.get("SSH_AUTH_SOCK"),
-    )
-    return Machine(login)
 
 
 def _is_prepared(host: Open) -> bool:

@@ -49,15 +49,12 @@ class Fault:
     text: str | None = None
     retry_after: str | None = None
     times: int | None = 1
-    spares: int = 0
-    """Calls that it lets pass first."""
+    group: str = ""
+    """Faults of one group strike once together: the first that strikes ends the others."""
 
     def strikes(self, operation: str) -> bool:
         """Tell whether it strikes this time; counts down."""
         if self.times == 0 or self.operation not in ("", operation):
-            return False
-        if self.spares:
-            self.spares -= 1
             return False
         if self.times is not None:
             self.times -= 1

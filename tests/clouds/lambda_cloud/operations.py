@@ -75,6 +75,8 @@ class Operations:
         if body["region_name"] not in kind.regions or body["region_name"] in state.full:
             raise full()
         one = Instance(state.new_id(), body, kind, state.clock.now())
+        mounted = [mount["file_system_id"] for mount in body.get("file_system_mounts", [])]
+        one.systems = [str(state.systems[system_id]["name"]) for system_id in mounted]
         state.instances[one.id] = one
         state.note("launch", "instance", one.name)
         self._boot(one)

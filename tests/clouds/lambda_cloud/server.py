@@ -97,6 +97,8 @@ class Lambda(State):
             refused = RefusedError(401, "global/invalid-api-key", "API key was invalid, expired, or deleted.", "Check.")
             return 401, json.dumps(refused.body), {}
         fault = next((one for one in self.faults if one.strikes(operation)), None)
+        if fault is not None and fault.group:
+            self.faults = [one for one in self.faults if one.group != fault.group]
         said = None if fault is not None and not fault.after else self._done(method, template, operation, seen)
         if fault is not None:
             return _faulty(fault)

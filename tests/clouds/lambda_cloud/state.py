@@ -63,6 +63,8 @@ class Instance:
     """When its termination is done."""
     machine: Machine | None = None
     address: str | None = None
+    systems: list[str] = field(default_factory=list)
+    """Names of its file systems."""
 
     @property
     def name(self) -> str:
@@ -137,7 +139,7 @@ class State:
             "name": one.name,
             "status": status,
             "ssh_key_names": body["ssh_key_names"],
-            "file_system_names": [self.systems[mount["file_system_id"]]["name"] for mount in mounts],
+            "file_system_names": one.systems,
             "file_system_mounts": mounts,
             "region": region(body["region_name"]),
             "instance_type": one.kind.shown(),
