@@ -21,6 +21,7 @@ BUILT_IN: dict[str, str] = {
     "cloudrun": "plexctl_providers.cloudrun.adapter:CloudRunProvider",
     "runpod": "plexctl_providers.runpod.adapter:RunPodProvider",
     "vast": "plexctl_providers.vast.adapter:VastProvider",
+    "lambda": "plexctl_providers.lambda_cloud.adapter:LambdaProvider",
 }
 """Name to `module:Class`."""
 PURE: dict[str, str] = {

@@ -228,5 +228,6 @@ WORLDS: dict[str, Callable[[Path], World]] = {
     "cloudrun": lambda home: import_module("tests.clouds.google.world").CloudRunWorld(home),
     "runpod": lambda home: import_module("tests.clouds.runpod.world").RunPodWorld(home),
     "vast": lambda home: import_module("tests.clouds.vast.world").VastWorld(home),
+    "lambda": lambda home: import_module("tests.clouds.lambda_cloud.world").LambdaWorld(home),
 }
 """Every built-in adapter has its entry; a test holds that."""
