@@ -13,6 +13,8 @@ from plexctl_providers.ovh.names import check_project, flavours, project_of, reg
 
 APP = "app"
 FLAVOUR = "OVH_AI_FLAVOR"
+DETAIL = "flavor"
+"""What an offer's detail calls the flavour that it was read from."""
 
 
 def build_plan(spec: Spec, offer: Offer) -> Plan:
@@ -39,25 +41,30 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
     trial = "AI Deploy is experimental here: WebSockets are no promised feature of it, and nobody tried this live"
     user = "the container runs as uid 42420, whatever the image says; plexctl's images allow that"
     disk = "nothing is kept: the weights (17 GB) are fetched again at each start"
+    tokens = (
+        f"{', '.join(secret_names(spec, choose_engine(spec, offer)))} will stand in the app's variables: whoever may "
+    )
+    tokens += "read the project's apps reads them"
     door = "the address is open to everyone, as browsers cannot show OVH's own token; plexctl's is asked for instead"
     found = [
         check_project(spec),
         Finding("product", Level.WARN, trial, 'ovh.product = "instance" is the tried way'),
         Finding("user", Level.OK, user),
         Finding("access", Level.OK, door),
+        Finding("secrets", Level.WARN, tokens, "use a Hub token that may only read this one model, and end it after"),
         *check_image(spec),
         *check_remote(spec),
     ]
     if choose_engine(spec, offer) != ECHO:
         found.append(Finding("weights", Level.WARN, disk))
-    if not flavours(offer, ai_deploy=True):
+    if not (flavours(offer, ai_deploy=True) or offer.detail.get(DETAIL)):
         words = f"no flavour with {offer.gpu or 'that GPU'} is known there"
         found.append(Finding("flavour", Level.FAIL, words, "take L4, L40S or H100"))
     return found
 
 
 def _flavour(offer: Offer) -> str:
-    return next(iter(flavours(offer, ai_deploy=True)), placeholder(FLAVOUR))
+    return offer.detail.get(DETAIL) or next(iter(flavours(offer, ai_deploy=True)), placeholder(FLAVOUR))
 
 
 def _app(spec: Spec, offer: Offer) -> PlannedResource:
@@ -67,7 +74,7 @@ def _app(spec: Spec, offer: Offer) -> PlannedResource:
         "name": label(spec),
         "region": region_of(spec, offer),
         "image": image_of(spec),
-        "resources": {"flavor": _flavour(offer), "gpu": offer.count},
+        "resources": {"flavor": _flavour(offer), **({"gpu": offer.count} if offer.gpu else {"cpu": 1})},
         "defaultHttpPort": PORT,
         "probe": {"path": "/health", "port": PORT},
         "unsecureHttp": True,
@@ -76,5 +83,6 @@ def _app(spec: Spec, offer: Offer) -> PlannedResource:
         "envVars": [{"name": name, "value": variables[name]} for name in sorted(variables)],
         "labels": labels(spec),
     }
-    request = {"method": "POST", "path": f"/cloud/project/{project_of(spec)}/ai/app", "json": body}
+    ends = {} if spec.limits.ttl_s is None else {"ttl_s": spec.limits.ttl_s}
+    request = {"method": "POST", "path": f"/cloud/project/{project_of(spec)}/ai/app", "json": body, **ends}
     return PlannedResource(APP, label(spec), request)

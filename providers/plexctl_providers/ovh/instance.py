@@ -13,7 +13,10 @@ from plexctl_providers.ovh.names import check_project, flavours, project_of, reg
 
 SSH_KEY = "ssh-key"
 FLAVOUR_ID, IMAGE_ID = "OVH_FLAVOR_ID", "OVH_IMAGE_ID"
-"""Ids that differ by region: looked up by name when the plan is applied."""
+"""Ids that differ by region: looked up by the names in LOOKED_UP when the plan is applied."""
+LOOKED_UP = "looked_up"
+FLAVOUR = "flavor"
+"""What an offer's detail calls the flavour that it was read from."""
 
 
 def build_plan(spec: Spec, offer: Offer) -> Plan:
@@ -45,7 +48,7 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
 
 def _steps(spec: Spec, offer: Offer) -> tuple[Step, ...]:
     region = region_of(spec, offer)
-    flavour = " or ".join(flavours(offer, ai_deploy=False)) or "a flavour with a GPU"
+    flavour = " or ".join(_flavours(offer)) or "a flavour with a GPU"
     callers = ", 443 from everywhere" if spec.host.public is not None else ", nothing else"
     return (
         Step("read", "flavour", f"{flavour} in {region}: its id, stock and quota, before anything is created"),
@@ -77,4 +80,11 @@ def _instance(spec: Spec, offer: Offer) -> PlannedResource:
         "userData": user_data(spec, has_firewall=True),
     }
     path = f"/cloud/project/{project_of(spec)}/region/{region_of(spec, offer)}/instance"
-    return PlannedResource(INSTANCE, label(spec), {"method": "POST", "path": path, "json": body})
+    names = {FLAVOUR_ID: _flavours(offer), IMAGE_ID: [spec.ovh.image]}
+    return PlannedResource(INSTANCE, label(spec), {"method": "POST", "path": path, "json": body, LOOKED_UP: names})
+
+
+def _flavours(offer: Offer) -> list[str]:
+    """Return the names of flavours that will do: the one that was offered, else all with the offer's GPU."""
+    named = offer.detail.get(FLAVOUR)
+    return [named] if named else flavours(offer, ai_deploy=False)

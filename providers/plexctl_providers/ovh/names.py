@@ -8,6 +8,8 @@ from plexctl.spec import Spec
 from plexctl_providers._common.placeholders import placeholder
 
 PROJECT, REGION = "OVH_PROJECT", "OVH_REGION"
+PLACE_PROJECT, PLACE_REGION = "project", "region"
+"""What the details of resources call where they are."""
 _AI_DEPLOY_ENDING = "-gpu"
 """Flavours of AI Deploy end so (`l4-1-gpu`), those of virtual machines do not (`L4-90`)."""
 

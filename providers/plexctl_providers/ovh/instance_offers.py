@@ -1,0 +1,96 @@
+"""Which instances can be had now: flavours with stock and quota, read before anything is created."""
+
+from __future__ import annotations
+
+from plexctl.errors import NoCapacityError, PlexError, PreflightError
+from plexctl.gpus import matching
+from plexctl.model import Finding, Level, Offer
+from plexctl_providers.ovh.client import Client, project_path
+from plexctl_providers.ovh.errors import nonsense
+from plexctl_providers.ovh.instance import FLAVOUR
+from plexctl_providers.ovh.instance_rows import Flavour, flavour_of, smallest
+from plexctl_providers.ovh.names import flavours
+
+_READ = "read the flavours"
+_STOCK_FIX = "take another GPU or region, or try again later: OVHcloud lists flavours that it has none of"
+_QUOTA_FIX = "ask for more in OVHcloud's control panel (Public Cloud, Quota and Regions), or take another region"
+
+
+def read_flavours(client: Client, project: str, region: str | None) -> list[Flavour]:
+    """Return the flavours of a region, or of all."""
+    rows = client.rows(project_path(project, "flavor"), _READ, region=region)
+    try:
+        found = [flavour_of(row) for row in rows]
+    except (LookupError, TypeError, ValueError):
+        raise nonsense(_READ, "no flavour") from None
+    return [one for one in found if one is not None]
+
+
+def instance_offers(found: list[Flavour], day: str) -> list[Offer]:
+    """Return an offer for each GPU and region that can be had, and the smallest without a GPU of each region. Pure."""
+    source = "OVHcloud's flavours; their prices are not told there"
+    offers = [
+        Offer("ovh", gpu, 1, one.region, None, source, day, {FLAVOUR: one.name})
+        for one in found
+        if (gpu := _gpu(one)) is not None and one.can_be_had
+    ]
+    plain = [one for one in found if _gpu(one) is None and not _has_unknown_gpu(one)]
+    for region in dict.fromkeys(one.region for one in found):
+        least = smallest(plain, region)
+        if least is not None:
+            offers.append(Offer("ovh", None, 0, region, None, source, day, {FLAVOUR: least.name}))
+    return offers
+
+
+def check_flavour(found: list[Flavour], offer: Offer) -> list[Finding]:
+    """Say whether one of the offer's flavours can be had. Pure."""
+    names = wanted_names(offer)
+    mine = [one for one in found if one.name.lower() in names and offer.region in (None, one.region)]
+    good = next((one for one in mine if one.can_be_had), None)
+    if good is not None:
+        left = "" if good.quota is None else f", and the project may start {good.quota} more"
+        return [Finding("flavour", Level.OK, f"{good.name} is in stock in {good.region}{left}")]
+    try:
+        raise _why_none(mine, offer)
+    except PlexError as error:
+        return [Finding("flavour", Level.FAIL, error.message, error.hint)]
+
+
+def choose_flavour(found: list[Flavour], names: list[str], region: str | None) -> Flavour:
+    """Return the flavour to start. Raises NoCapacityError without stock, PreflightError without quota. Pure."""
+    wanted = {name.lower() for name in names}
+    mine = [one for one in found if one.name.lower() in wanted and region in (None, one.region)]
+    good = [one for one in mine if one.can_be_had]
+    if not good:
+        raise _why_none(mine, None, names, region)
+    return min(good, key=lambda one: (one.region, one.ram_mb, one.name))
+
+
+def wanted_names(offer: Offer) -> set[str]:
+    """Return the names of the flavours that an offer means, in lower case."""
+    named = offer.detail.get(FLAVOUR)
+    return {name.lower() for name in ([named] if named else flavours(offer, ai_deploy=False))}
+
+
+def _why_none(
+    mine: list[Flavour], offer: Offer | None, names: list[str] | None = None, region: str | None = None
+) -> PlexError:
+    place = (offer.region if offer else region) or "any region"
+    called = " or ".join(sorted(names or (wanted_names(offer) if offer else ()))) or "a flavour with that GPU"
+    if not mine:
+        return NoCapacityError(f"OVHcloud lists no {called} in {place}", hint=_STOCK_FIX)
+    if any(one.in_stock for one in mine):
+        words = f"{mine[0].name} is in stock in {place}, and the project's quota has no room for one"
+        return PreflightError(words, hint=_QUOTA_FIX)
+    return NoCapacityError(f"{mine[0].name} is listed in {place} and out of stock", hint=_STOCK_FIX)
+
+
+def _gpu(flavour: Flavour) -> str | None:
+    known = next(iter(matching(flavour.name, "ovh")), None)
+    return known.name if known else None
+
+
+def _has_unknown_gpu(flavour: Flavour) -> bool:
+    """Tell whether a flavour is one with GPUs that plexctl does not know: larger ones are called `l4-180`."""
+    head = flavour.name.partition("-")[0]
+    return head.lower() in {"t1", "t2"} or bool(matching(head, "ovh"))

@@ -1,0 +1,133 @@
+"""Instances of the Public Cloud as deployments: made, brought up, looked at, shelved, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+
+from plexctl.contract import Context, DeploymentJournal
+from plexctl.errors import NotFoundError
+from plexctl.model import Deployment, Endpoint, LogLine, Plan, Ref, Removal, Resource, Status
+from plexctl.states import State
+from plexctl_providers._common.host import FILES, SECRETS
+from plexctl_providers._common.host_files import INSTANCE
+from plexctl_providers._common.on_host.ending import holdings
+from plexctl_providers._common.on_host.keeping import keys_of
+from plexctl_providers._common.on_host.logs import log_lines
+from plexctl_providers._common.on_host.looking import look
+from plexctl_providers._common.on_host.machine import connect_to
+from plexctl_providers._common.on_host.tunnels import tunnel
+from plexctl_providers._common.ssh.login import argv
+from plexctl_providers.ovh.client import Client
+from plexctl_providers.ovh.instance_rows import Instance, status_of
+from plexctl_providers.ovh.instances import Instances, key_resource
+from plexctl_providers.ovh.making import Making
+from plexctl_providers.ovh.names import PLACE_PROJECT
+from plexctl_providers.ovh.reaching import Reaching
+
+_PORT = 8998
+
+
+class Machines:
+    """The deployments on instances."""
+
+    def __init__(self, client: Client, context: Context) -> None:
+        self._context = context
+        self._instances = Instances(client)
+        self._reaching = Reaching(self._instances, context)
+
+    def find(self, project: str) -> list[Ref]:
+        """Find plexctl's instances, and ssh keys that were left behind, in a project."""
+        return self._instances.refs(project)
+
+    def status(self, ref: Ref) -> Status:
+        """Say what OVHcloud and the instance say."""
+        instance = self._one(ref)
+        if instance is None:
+            return Status(State.MISSING, None, "OVHcloud has no such instance")
+        return self._reaching.status(ref, instance)
+
+    def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
+        """Make the key and the instance, or adopt them; what is on the instance follows (`proceed`)."""
+        changed = Making(self._instances, self._context, plan, journal).run()
+        return Deployment(journal.ref, None, changed)
+
+    def proceed(self, plan: Plan, journal: DeploymentJournal) -> Status:
+        """Bring the gateway up as far as that goes by now."""
+        return self._reaching.proceed(plan, journal)
+
+    def stop(self, ref: Ref) -> None:
+        """Shelve every instance, which frees the GPU (unverified), and read back."""
+        for instance in self._instances.of(ref):
+            self._instances.shelve(instance)
+
+    def destroy(self, ref: Ref) -> Removal:
+        """Delete the instance and the key, read back, and forget the deployment's own keys on this computer."""
+        recorded = ref.first(INSTANCE)
+        is_open = recorded is not None and recorded.id is None
+        look_up = self._instances.of
+        there = self._instances.come_late(lambda: look_up(ref)) if is_open else look_up(ref)
+        removed: list[Resource] = []
+        for instance in there:
+            self._instances.delete(instance)
+            removed.append(instance.resource)
+        if there:
+            removed += [one for one in ref.resources if one.kind in (FILES, SECRETS) and one.id]
+        projects = {one.detail[PLACE_PROJECT] for one in ref.resources if PLACE_PROJECT in one.detail}
+        projects |= {one.project for one in there}
+        for project, row in self._instances.keys_of(ref, projects or set(self._instances.client.projects())):
+            self._instances.delete_key(project, row)
+            removed.append(key_resource(row, project))
+        keys_of(self._context.home, ref.id).remove()
+        return Removal(tuple(_as_recorded(one, ref) for one in removed))
+
+    def logs(self, ref: Ref, *, follow: bool, since: float | None, tail: int | None) -> Iterator[LogLine]:
+        """Read the gateway's log on the instance."""
+        instance = self._up(ref)
+        if instance is not None:
+            machine = self._reaching.machine(ref, instance)
+            yield from log_lines(machine, ref.label, follow=follow, since=since, tail=tail)
+
+    def tunnel(self, ref: Ref) -> AbstractContextManager[Endpoint]:
+        """Give the gateway on this computer's loopback."""
+        machine = self._reaching.machine(ref, self._needed(ref))
+        with connect_to(machine) as host:
+            port = look(host).port
+        return tunnel(machine, port or _PORT)
+
+    def shell(self, ref: Ref) -> tuple[str, ...]:
+        """Return OpenSSH's command line."""
+        machine, keys = self._reaching.machine(ref, self._needed(ref)), keys_of(self._context.home, ref.id)
+        known_hosts = keys.known_hosts(machine.login.destination, machine.login.trust.pinned)
+        return argv(machine.login, known_hosts=known_hosts, identity=keys.identity if keys.pair() else None)
+
+    def holdings(self, ref: Ref) -> list[str]:
+        """List what a destroy removes on the instance; it goes as a whole."""
+        instance = self._up(ref)
+        if instance is None:
+            return []
+        with connect_to(self._reaching.machine(ref, instance)) as host:
+            return [f"instance {instance.name} as a whole", *holdings(host, ref.label)]
+
+    def _one(self, ref: Ref) -> Instance | None:
+        return next(iter(self._instances.of(ref)), None)
+
+    def _up(self, ref: Ref) -> Instance | None:
+        """Return the instance if one can log in to it."""
+        instance = self._one(ref)
+        if instance is None or not instance.addresses or status_of(instance).state is not State.LOADING:
+            return None
+        return instance
+
+    def _needed(self, ref: Ref) -> Instance:
+        instance = self._up(ref)
+        if instance is None:
+            words = f"{ref.name} has no instance that is up"
+            raise NotFoundError(words, hint="`plexctl status` says how it is; `plexctl start` brings it back")
+        return instance
+
+
+def _as_recorded(resource: Resource, ref: Ref) -> Resource:
+    """Return the resource in the journal's own words, where it has it."""
+    same = (one for one in ref.resources if (one.kind, one.id) == (resource.kind, resource.id))
+    return next(same, resource)
