@@ -17,11 +17,13 @@ ENTRY_POINT_GROUP = "plexctl.providers"
 
 BUILT_IN: dict[str, str] = {
     "local": "plexctl_providers.local.adapter:LocalProvider",
+    "ssh": "plexctl_providers.ssh.adapter:SshProvider",
     "modal": "plexctl_providers.modal.adapter:ModalProvider",
     "cloudrun": "plexctl_providers.cloudrun.adapter:CloudRunProvider",
     "runpod": "plexctl_providers.runpod.adapter:RunPodProvider",
     "vast": "plexctl_providers.vast.adapter:VastProvider",
     "lambda": "plexctl_providers.lambda_cloud.adapter:LambdaProvider",
+    "ovh": "plexctl_providers.ovh.adapter:OvhProvider",
 }
 """Name to `module:Class`."""
 PURE: dict[str, str] = {
@@ -35,8 +37,10 @@ PURE: dict[str, str] = {
     "ovh": "plexctl_providers.ovh",
 }
 """Name to the package whose modules `requests` and `files` are the adapter's pure half."""
-OWN_HARDWARE = ("local", "ssh")
-"""Providers that run on hardware of the user's own: nobody sells it, so that there is nothing to choose."""
+THIS_MACHINE = "local"
+"""The provider that looks at the machine that plexctl runs on, and asks nobody else."""
+OWN_HARDWARE = (THIS_MACHINE, "ssh")
+"""Providers that run on hardware of the user's own: nobody sells it."""
 
 
 def names() -> list[str]:

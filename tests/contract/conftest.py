@@ -6,12 +6,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.contract.worlds import WORLDS, World
+from tests.contract.worlds import ON_MACHINES, WORLDS, World
+from tests.machines.fixtures import machines
 
 from plexctl.journal import Journal, open_journal
 
+__all__ = ["machines"]
 
-@pytest.fixture(params=sorted(WORLDS))
+_REAL = [pytest.param(name, marks=(pytest.mark.real, pytest.mark.timeout(600))) for name in sorted(ON_MACHINES)]
+
+
+@pytest.fixture(params=[*sorted(WORLDS), *_REAL])
 def new_world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[], World]]:
@@ -22,7 +27,11 @@ def new_world(
 
         def make() -> World:
             stack.close()
-            one = WORLDS[request.param](tmp_path_factory.mktemp("world") / "home")
+            home = tmp_path_factory.mktemp("world") / "home"
+            if request.param in WORLDS:
+                one = WORLDS[request.param](home)
+            else:
+                one = ON_MACHINES[request.param](home, request.getfixturevalue("machines"))
             stack.callback(one.close)
             return one
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import inf
 
-from tests.contract.worlds import World
+from tests.contract.worlds import World, until
 
-from plexctl.contract import DeploymentJournal, Provider
+from plexctl.contract import DeploymentJournal, Provider, Staged
 from plexctl.identity import new_id
 from plexctl.journal import Entry, Journal, open_journal
-from plexctl.model import Deployment, Endpoint, Need, Offer, Plan, Ref
+from plexctl.model import Deployment, Endpoint, Need, Offer, Plan, Ref, Status
 from plexctl.secret import Secret
+from plexctl.states import State
 from plexctl_providers._common.placeholders import ID, fill, names_in
 
 NEED = Need(min_vram_gib=20)
@@ -51,7 +52,22 @@ def bring_up(
 ) -> Deployment:
     """Apply the plan with a fresh adapter."""
     provider = world.provider(secrets)
-    return provider.apply(plan_of(world, provider, name, tuple(secrets or ())), entry)
+    return applied(provider, plan_of(world, provider, name, tuple(secrets or ())), entry)
+
+
+def applied(provider: Provider, plan: Plan, journal: DeploymentJournal) -> Deployment:
+    """Apply a plan, and go on with what cannot be done at once, as the core does."""
+    made = provider.apply(plan, journal)
+    if not isinstance(provider, Staged):
+        return made
+    last: list[Status] = []
+
+    def is_done() -> bool:
+        last.append(provider.proceed(plan, journal))
+        return last[-1].state is not State.CREATING
+
+    until(is_done, "the last stage of an apply")
+    return Deployment(journal.ref, last[-1].endpoint or made.endpoint, made.changed)
 
 
 @contextmanager
@@ -99,7 +115,7 @@ def undisturbed(world: World) -> Whole:
     events: list[str] = []
     with begun(world) as entry:
         provider = world.provider()
-        provider.apply(plan_of(world, provider), Watched(entry, lambda event, _: events.append(event)))
+        applied(provider, plan_of(world, provider), Watched(entry, lambda event, _: events.append(event)))
         ref = entry.ref
         recorded = _anonymous([(one.kind, one.name) for one in ref.resources], ref)
         return Whole(tuple(events), _anonymous(world.exists(), ref), recorded)
@@ -116,7 +132,7 @@ def disturbed(world: World, entry: Entry, nth: int, event: str, disturb: Callabl
                 disturb()
 
     provider = world.provider()
-    provider.apply(plan_of(world, provider), Watched(entry, look))
+    applied(provider, plan_of(world, provider), Watched(entry, look))
 
 
 def be_killed() -> None:

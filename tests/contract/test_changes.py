@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.contract.steps import begin, bring_up, is_planned, new_things, offer_of, plan_of
+from tests.contract.steps import applied, begin, bring_up, is_planned, new_things, offer_of, plan_of
 from tests.contract.worlds import World
 
 from plexctl.journal import Journal, open_journal
@@ -67,11 +67,11 @@ def test_a_new_prompt_is_one_change(world: World, journal: Journal) -> None:
         calls = len(world.mutations())
         plan = _plan(world, spec)
         entry.respec(spec, plan.offer)
-        done = world.provider().apply(plan, entry)
+        done = applied(world.provider(), plan, entry)
         assert done.changed
         assert done.endpoint == first.endpoint
         assert len(world.mutations()) == calls + 1, world.mutations()[calls:]
-        assert not world.provider().apply(plan, entry).changed
+        assert not applied(world.provider(), plan, entry).changed
         assert len(world.mutations()) == calls + 1, world.mutations()[calls:]
         assert world.exists() == things
         assert world.running(entry.ref) == 1

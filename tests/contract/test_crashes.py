@@ -10,6 +10,7 @@ from tests.contract.steps import (
     Killed,
     Thing,
     Watched,
+    applied,
     be_killed,
     begin,
     begun,
@@ -43,7 +44,7 @@ def test_nothing_exists_before_its_own_intent(world: World, journal: Journal) ->
             assert [one for one, resource_id in recorded.items() if resource_id is None] == [thing]
 
     provider = world.provider()
-    provider.apply(plan_of(world, provider), Watched(entry, look))
+    applied(provider, plan_of(world, provider), Watched(entry, look))
     assert len(intents) == len(set(intents)) == len(entry.ref.resources) > 0
 
 

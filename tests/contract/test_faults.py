@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.contract.steps import begin, bring_up, offer_of
+from tests.contract.steps import applied, begin, bring_up, offer_of
 from tests.contract.worlds import UNDOCUMENTED, Fault, World, until
 
 from plexctl.contract import Bounded
@@ -66,7 +66,7 @@ def deploy(world: World, journal: Journal, fault: Fault) -> None:
     offer = fault.offer or offer_of(provider)
     refuse_failed(provider.check_offer(spec, offer) if isinstance(provider, Bounded) else [])
     entry = journal.begin(Ref(provider.name, spec.name, new_id()), spec, offer)
-    provider.apply(provider.plan(spec, offer), entry)
+    applied(provider, provider.plan(spec, offer), entry)
     until(lambda: world.provider().status(entry.ref).state is not State.CREATING, "the end of its creation")
     status = world.provider().status(entry.ref)
     if status.state is State.FAILED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -10,6 +11,7 @@ import pytest
 from tests.contract.steps import begin, bring_up
 from tests.contract.worlds import World, until
 
+from plexctl.contract import Hosted, Provider
 from plexctl.journal import Journal
 from plexctl.model import Endpoint, LogLine, Ref
 
@@ -21,9 +23,17 @@ def ref(world: World, journal: Journal) -> Ref:
     """Bring up a deployment whose engine is ready, so that its log is at rest; a call wakes one that is asleep."""
     entry = begin(world, journal)
     endpoint = bring_up(world, entry).endpoint
-    until(lambda: is_ready(endpoint), "a gateway that answers")
+    with reachable(world.provider(), entry.ref, endpoint) as here:
+        until(lambda: is_ready(here), "a gateway that answers")
     until(lambda: any("is ready" in line.text for line in lines(world, entry.ref)), "a ready engine")
     return entry.ref
+
+
+def reachable(provider: Provider, ref: Ref, endpoint: Endpoint | None) -> AbstractContextManager[Endpoint | None]:
+    """Give the endpoint, through a tunnel where nothing else leads there."""
+    if endpoint is not None and endpoint.tls == "ssh" and isinstance(provider, Hosted):
+        return provider.tunnel(ref)
+    return nullcontext(endpoint)
 
 
 def is_ready(endpoint: Endpoint | None) -> bool:

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import pytest
 from tests.cli.process import NO_ENGINE
+from tests.machines.machine import Machines
 
 from plexctl.contract import Context, Provider
 from plexctl.errors import PlexError
@@ -230,4 +231,9 @@ WORLDS: dict[str, Callable[[Path], World]] = {
     "vast": lambda home: import_module("tests.clouds.vast.world").VastWorld(home),
     "lambda": lambda home: import_module("tests.clouds.lambda_cloud.world").LambdaWorld(home),
 }
-"""Every built-in adapter has its entry; a test holds that."""
+"""Every built-in adapter has its entry here or below; a test holds that."""
+ON_MACHINES: dict[str, Callable[[Path, Machines], World]] = {
+    "ssh": lambda home, machines: import_module("tests.ssh_provider.world").SshWorld(home, machines),
+    "ovh": lambda home, machines: import_module("tests.clouds.ovh.world").InstanceWorld(home, machines),
+}
+"""Adapters whose deployments need machines with an sshd: only where there is podman (marker `real`)."""

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from plexctl.model import Finding, Level, Offer, Plan, Step
+from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.spec import Spec
-from plexctl_providers._common.host import check_host, host_resources, host_steps
+from plexctl_providers._common.host import (
+    ACCEPTED,
+    DESTINATION,
+    FILES,
+    IDENTITY,
+    JUMP,
+    check_host,
+    host_resources,
+    host_steps,
+)
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import choose_engine, secret_names
 
 HOST = "PLEXCTL_SSH_HOST"
 """Stands for the host while none is named."""
+LOGIN = "login"
+"""How one logs in, in the body of FILES: destination, and what the user said of keys and of the way there."""
 _DESTINATION = re.compile(
     r"(?:(?P<user>[A-Za-z_][\w.-]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][\w.-]*)(?::(?P<port>\d{1,5}))?"
 )
@@ -34,9 +46,25 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
         deployment=spec.name,
         offer=offer,
         steps=(Step("connect", host, f"{known}{jump}"), *host_steps(spec, offer)),
-        resources=host_resources(spec, offer),
+        resources=tuple(_with_login(one, spec, host) for one in host_resources(spec, offer)),
         secrets=secret_names(spec, choose_engine(spec, offer)),
     )
+
+
+def _with_login(planned: PlannedResource, spec: Spec, host: str) -> PlannedResource:
+    if planned.kind != FILES:
+        return planned
+    return replace(planned, body={LOGIN: login_of(spec, host), **planned.body})
+
+
+def login_of(spec: Spec, host: str) -> dict[str, str]:
+    """Return how one logs in to a host; empty texts are what the user did not say."""
+    return {
+        DESTINATION: host,
+        JUMP: spec.ssh.jump or "",
+        IDENTITY: spec.ssh.identity or "",
+        ACCEPTED: ",".join(spec.ssh.accept_host_key),
+    }
 
 
 def check(spec: Spec, offer: Offer) -> list[Finding]:

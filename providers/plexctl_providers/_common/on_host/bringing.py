@@ -14,11 +14,11 @@ from plexctl.contract import Context, DeploymentJournal
 from plexctl.errors import ConflictError
 from plexctl.model import Plan
 from plexctl_providers._common.files import resource
-from plexctl_providers._common.host import BUNDLE, FILES, SECRETS, SECRETS_FILE, STATE
+from plexctl_providers._common.host import BUNDLE, FILES, GATEWAY_PORT, SECRETS, SECRETS_FILE, STATE
 from plexctl_providers._common.on_host.loads import Load, known_of, load_of
 from plexctl_providers._common.on_host.looking import Sight, look
 from plexctl_providers._common.on_host.machine import Open
-from plexctl_providers._common.on_host.places import PORT, detail_of
+from plexctl_providers._common.on_host.places import detail_of
 from plexctl_providers._common.on_host.refusals import failure_of
 
 _INCOMING = f"{STATE}/incoming"
@@ -98,7 +98,7 @@ class _Bringing:
 
     def _detail(self) -> dict[str, str]:
         settings = cast("Mapping[str, str]", resource(self.plan, FILES).body["bootstrap"])
-        return detail_of(self.host) | {PORT: settings["PORT"]}
+        return detail_of(self.host) | {GATEWAY_PORT: settings["PORT"]}
 
     def _run(self, script: str, *arguments: str, timeout_s: float = 60.0) -> None:
         done = self.host.script(script, *arguments, timeout_s=timeout_s)

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from plexctl.model import Ref
-from plexctl_providers._common.host import FILES
+from plexctl_providers._common.host import ACCEPTED, DESTINATION, FILES, GATEWAY_PORT, HOST_KEY, IDENTITY, JUMP
 from plexctl_providers._common.on_host.machine import Open
 from plexctl_providers._common.ssh.destination import Destination
 from plexctl_providers._common.ssh.keys import public_half
 
-DESTINATION, HOST_KEY, PORT = "destination", "host_key", "gateway_port"
-JUMP, IDENTITY, ACCEPTED = "jump", "identity", "accepted"
-"""Names in a detail: user@host[:port], the public key that it showed, the gateway's port on its loopback; the jump
-host, the user's own key file, and the fingerprints that the user accepted, separated by commas."""
+__all__ = ["ACCEPTED", "DESTINATION", "HOST_KEY", "IDENTITY", "JUMP", "PORT", "destination_of", "detail_of", "place_of"]
+
+PORT = GATEWAY_PORT
 
 
 def detail_of(host: Open) -> dict[str, str]:
