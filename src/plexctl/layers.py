@@ -25,6 +25,7 @@ _OTHER_VARIABLES = frozenset(
         "PLEXCTL_RUNPOD_PROXY",
         "PLEXCTL_GOOGLE_URL",
         "PLEXCTL_OVH_URL",
+        "PLEXCTL_SUDO_PASSWORD",
     }
 )
 """Variables of plexctl that set no field of the spec."""

@@ -13,14 +13,15 @@ from msgspec import structs
 from plexctl import config
 from plexctl.catalog.wishes import AUTO
 from plexctl.cli.deploying import confirm_price, deploy_to_stay, serve, show_plan, tell_findings
+from plexctl.cli.hosts import AcceptHostKey, Hosts, Identity, Product, Public, check_host_flags, host_flags
 from plexctl.cli.options import ConfigFile, DryRun, EnvFiles, HubTokenFile, Json, Secrets, TokenFile, Yes, seconds
-from plexctl.cli.sessions import open_session, settle
+from plexctl.cli.sessions import open_session, settle, with_hosts
 from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
 from plexctl.errors import UsageError
 from plexctl.flows import serving
 from plexctl.flows.asking import sellers
 from plexctl.flows.bringing import Acting
-from plexctl.flows.licence import PERSONAPLEX
+from plexctl.flows.licence import PERSONAPLEX, with_engine
 from plexctl.flows.preparing import Order, prepare
 from plexctl.flows.session import Session
 from plexctl.output import Output
@@ -36,6 +37,11 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     gpu: GpuFlag = None,
     region: Region = None,
     max_price: MaxPrice = None,
+    host: Hosts = None,
+    identity: Identity = None,
+    accept_host_key: AcceptHostKey = None,
+    public: Public = None,
+    product: Product = None,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the deployment.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="personaplex or echo.")] = None,
     config_file: ConfigFile = None,
@@ -103,10 +109,13 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
         "limits.max_tries": max_tries,
         "cloudrun.private": private or None,
         "env": config.key_values(env, "--env") if env else None,
+        **host_flags(host, identity, accept_host_key, public, product),
     }
     spec = config.load_spec(session.environ, flags, config_file)
     spec, names, is_auto = _targets(session, spec, private=private, dev=dev)
-    settled = settle(session, spec, secret or [], hf_token_file, env_file)
+    check_host_flags(flags, names)
+    session = with_hosts(session, spec)
+    settled = settle(session, with_engine(session, spec), secret or [], hf_token_file, env_file)
     wish = wish_of(names, gpu, region, max_price)
     prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force, ignore_denied, is_auto))
     tell_findings(output, prepared.findings)

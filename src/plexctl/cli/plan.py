@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from plexctl import config
+from plexctl.cli.hosts import AcceptHostKey, Hosts, Identity, Product, Public, check_host_flags, host_flags
 from plexctl.cli.options import ConfigFile, EnvFiles, HubTokenFile, Json
 from plexctl.cli.sessions import open_session
 from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Provider, Region, age, usd, wish_of
@@ -21,6 +22,11 @@ def plan(  # noqa: PLR0913 - a command's signature is its flags
     gpu: GpuFlag = None,
     max_price: MaxPrice = None,
     region: Region = None,
+    host: Hosts = None,
+    identity: Identity = None,
+    accept_host_key: AcceptHostKey = None,
+    public: Public = None,
+    product: Product = None,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the deployment.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="personaplex or echo.")] = None,
     config_file: ConfigFile = None,
@@ -49,9 +55,11 @@ def plan(  # noqa: PLR0913 - a command's signature is its flags
         "model.cpu_offload": cpu_offload,
         "model.repo": model,
         "model.revision": revision,
+        **host_flags(host, identity, accept_host_key, public, product),
     }
     spec = config.with_implied_secrets(config.load_spec(session.environ, flags, config_file), session.environ)
     providers = providers_of(spec.provider if provider is None else provider)
+    check_host_flags(flags, providers)
     wish = wish_of(providers, gpu, region, max_price)
     checkpoint = PERSONAPLEX_7B
     if read_checkpoint:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from plexctl import config
+from plexctl.cli.hosts import AcceptHostKey, Hosts, Identity, Product, Public, check_host_flags, host_flags
 from plexctl.cli.options import ConfigFile, Json
 from plexctl.cli.sessions import open_session
 from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
@@ -25,6 +26,11 @@ def render(  # noqa: PLR0913 - a command's signature is its flags
     gpu: GpuFlag = None,
     region: Region = None,
     max_price: MaxPrice = None,
+    host: Hosts = None,
+    identity: Identity = None,
+    accept_host_key: AcceptHostKey = None,
+    public: Public = None,
+    product: Product = None,
     name: Annotated[str | None, typer.Option("--name", "-n", help="Name of the deployment.")] = None,
     engine: Annotated[str | None, typer.Option("--engine", help="personaplex or echo.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="Image profile; by GPU when left out.")] = None,
@@ -39,10 +45,12 @@ def render(  # noqa: PLR0913 - a command's signature is its flags
 
     output = Output(as_json)
     session = open_session(output)
-    flags = {"name": name, "engine": engine, "image.profile": profile, "provider": provider}
+    more = host_flags(host, identity, accept_host_key, public, product)
+    flags = {"name": name, "engine": engine, "image.profile": profile, "provider": provider, **more}
     spec = config.with_implied_secrets(config.load_spec(session.environ, flags, config_file), session.environ)
     if spec.provider is None:
         raise UsageError("for which provider? None is named", hint="pass --provider, or set it in plexctl.toml")
+    check_host_flags(flags, providers_of(spec.provider))
     wish = wish_of(providers_of(spec.provider), gpu, region, max_price)
     rendered = rendering.render(session, spec, wish, force=force)
     for finding in rendered.planned.findings:

@@ -56,6 +56,21 @@ def with_hub_token(
     return replace(session, environ=_with_token(session.environ, found)), found
 
 
+def with_hosts(session: Session, spec: Spec) -> Session:
+    """Return the session with the spec's hosts, and the way there, as the variables that an adapter reads of them.
+
+    Who is asked for what runs on a host, without a spec, then asks the hosts of this one.
+    """
+    from msgspec import structs
+
+    from plexctl.layers import spec_variables
+
+    ssh = structs.asdict(spec.ssh)
+    mine = {name: ssh[key.removeprefix("ssh.")] for name, key in spec_variables().items() if key.startswith("ssh.")}
+    texts = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in mine.items() if value}
+    return replace(session, environ={**session.environ, **texts})
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """A spec with its implied secrets, and the values of those that were found."""

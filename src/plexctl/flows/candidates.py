@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from plexctl.contract import Bounded, Provider
-from plexctl.errors import NoCapacityError, PlexError, ProviderError
+from plexctl.errors import ConflictError, NoCapacityError, PlexError, PreflightError, ProviderError
 from plexctl.flows.asking import refuse_failed
 from plexctl.flows.bringing import Attempt, Deployed, Run, bring_up
 from plexctl.flows.faults import Fault, blames_host, fault_of, host_of
@@ -19,13 +19,22 @@ from plexctl.flows.preparing import Prepared
 from plexctl.flows.undoing import NOTHING_LEFT, left_by, removed, undone, what_may_be_left
 from plexctl.journal import DeniedHost, Entry
 from plexctl.model import Offer, Ref
+from plexctl.registry import OWN_HARDWARE
 
 DENIED_S = 24 * 3600.0
 """How long a host that failed a start is left alone."""
 _STANDSTILL_S = 600.0
 """How long a start on somebody's machine may stand still: neither provider nor gateway says anything new."""
+_OF_ONE_HOST = (ProviderError, PreflightError, ConflictError)
+"""What is wrong with one of the user's own hosts; whom to believe there is the user's to say, and ends it all."""
 _REASON = 300
 """Letters of a reason that are kept."""
+
+
+_MENDS_OWN = "mend one of these hosts, or name others with --host"
+_MENDS_RENTED = (
+    "hosts that failed are left out for a day: deploy again, ask for less, or raise --max-tries or --deadline"
+)
 
 
 class LeftBehindError(ProviderError):
@@ -87,8 +96,8 @@ def first_that_comes_up(trial: Trial) -> Deployed:
 def offer_words(offer: Offer) -> str:
     """Return an offer in a few words."""
     price = "an unknown price" if offer.price_usd_per_hour is None else f"{offer.price_usd_per_hour:.2f} USD/hour"
-    where = f" in {offer.region}" if offer.region else ""
     host = host_of(offer)
+    where = f" in {offer.region}" if offer.region not in (None, host) else ""
     return f"{offer.provider} {offer.gpu or 'no GPU'}{where}{f', host {host}' if host else ''}, {price}"
 
 
@@ -137,7 +146,8 @@ def _attempt(trial: Trial, candidate: Prepared, begun: float) -> Deployed:
         run.journal.adopt(trial.ref, spec, offer, None)
     elif not trial.is_recorded:
         run.journal.begin(trial.ref, spec, offer)
-    patience = Patience(min(spec.limits.start_timeout_s, trial.left_s), _STANDSTILL_S if host_of(offer) else None)
+    is_rented = host_of(offer) is not None and offer.provider not in OWN_HARDWARE
+    patience = Patience(min(spec.limits.start_timeout_s, trial.left_s), _STANDSTILL_S if is_rented else None)
     was_running = trial.was_running and not trial.attempts
     deployed = bring_up(replace(run, prepared=candidate), entry, was_running=was_running, patience=patience)
     return replace(deployed, attempts=[*trial.attempts, Attempt(offer, seconds=session.monotonic() - begun)])
@@ -145,6 +155,8 @@ def _attempt(trial: Trial, candidate: Prepared, begun: float) -> Deployed:
 
 def _fault(error: Exception, candidate: Prepared) -> Fault | None:
     """Return why another offer may do better; who scales by itself has chosen the machine, and will again."""
+    if candidate.provider.name in OWN_HARDWARE and isinstance(error, _OF_ONE_HOST):
+        return Fault.BAD_HOST
     fault = fault_of(error)
     if candidate.provider.capabilities.scale_to_zero and fault is not Fault.NO_CAPACITY:
         return None
@@ -158,11 +170,13 @@ def _give_up(trial: Trial, offer: Offer, error: Exception, begun: float, fault: 
     failed = what_may_be_left(trial.run.journal, trial.ref)
     record = trial.entry.record
     try:
-        trial.left = left_by(trial.provider(record.ref.provider).destroy(record.ref))
+        made = record.ref.resources
+        trial.left = left_by(trial.provider(record.ref.provider).destroy(record.ref)) if made else NOTHING_LEFT
     except Exception as second:
         _note(trial, offer, error, begun, str(fault))
         why = second.message if isinstance(second, PlexError) else type(second).__name__
-        hint = f"it may bill on: `plexctl destroy {trial.ref.name}` ends it; no other offer was tried"
+        bills = "" if offer.provider in OWN_HARDWARE else "it may bill on: "
+        hint = f"{bills}`plexctl destroy {trial.ref.name}` ends it; no other offer was tried"
         left = LeftBehindError(f"{reason}; {failed(f'failed too ({why})')}", hint=hint)
         raise _with_attempts(left, trial) from second
     _note(trial, offer, error, begun, str(fault))
@@ -174,7 +188,9 @@ def _note(trial: Trial, offer: Offer, error: Exception, begun: float, outcome: s
 
 
 def _deny(trial: Trial, offer: Offer, reason: str) -> None:
-    """Remember a host that failed, by what the offer or what was made there tells of it."""
+    """Remember a host that failed, by what the offer or what was made there tells of it; but not the user's own."""
+    if offer.provider in OWN_HARDWARE:
+        return
     made = (one.detail.get("host") for one in trial.entry.ref.resources)
     host = host_of(offer) or next((one for one in made if one), None)
     if host is not None:
@@ -193,7 +209,7 @@ def _none_came_up(trial: Trial) -> PlexError:
     late = "; the deadline is over" if trial.left_s <= 0 else ""
     count = f"{len(tried)} offer{'s' * (len(tried) > 1)}"
     words = f"{trial.ref.name} came up on none of {count} tried{late} ({'; '.join(tried)}); {trial.left}"
-    hint = "hosts that failed are left out for a day: deploy again, ask for less, or raise --max-tries or --deadline"
+    hint = _MENDS_OWN if trial.attempts[0].offer.provider in OWN_HARDWARE else _MENDS_RENTED
     return _with_attempts(NoCapacityError(words, hint=hint), trial)
 
 

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from plexctl.catalog import Catalog, Row, load, today
 from plexctl.catalog.judging import Judged, Kind, Refusal, judge, never, refusal
-from plexctl.catalog.live import Told, denied_rows, with_live
+from plexctl.catalog.live import Told, denied_rows, rows_of, with_live
 from plexctl.catalog.wishes import Wish, check_region
 from plexctl.catalog.without_gpu import WITHOUT_GPU, row_without_gpu
 from plexctl.errors import NoCapacityError, PreflightError
@@ -19,7 +19,7 @@ from plexctl.flows.licence import ECHO, PERSONAPLEX
 from plexctl.flows.session import Session
 from plexctl.gpus import PERSONAPLEX_7B, Checkpoint, saved_measurements
 from plexctl.model import Need, Offer
-from plexctl.registry import BUILT_IN, OWN_HARDWARE
+from plexctl.registry import THIS_MACHINE
 from plexctl.spec import PROVIDERS, Spec
 
 _SHOWN = 12
@@ -57,8 +57,8 @@ class Choice:
 
 
 def looks_at(provider: str) -> bool:
-    """Tell whether a provider is the user's own hardware with an adapter that looks at it."""
-    return provider in OWN_HARDWARE and provider in BUILT_IN
+    """Tell whether a provider is this very machine, whose adapter looks at it without network or keys."""
+    return provider == THIS_MACHINE
 
 
 def market_of(session: Session, spec: Spec, wish: Wish) -> Market:
@@ -91,6 +91,12 @@ def market_with(session: Session, wish: Wish, told: Iterable[Told], without_gpu:
         rows += with_live(shipped, replace(one, offers=offers), day, wish.region)
         denied += denied_rows(one, day)
     return replace(_market(session, catalog, [*rows, *denied], wish), denied=frozenset(denied))
+
+
+def market_of_hosts(session: Session, offers: Iterable[Offer], wish: Wish) -> Market:
+    """Return the market of the user's own hosts, which are all that there is: a catalog knows nothing of them."""
+    catalog = load(session.home)
+    return _market(session, catalog, rows_of(offers, today(session.environ, session.now())), wish)
 
 
 def choose(

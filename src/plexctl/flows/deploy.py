@@ -12,6 +12,7 @@ from dataclasses import replace
 from plexctl.flows import images
 from plexctl.flows.bringing import Acting, Deployed, Run, bring_up
 from plexctl.flows.candidates import Trial, first_that_comes_up
+from plexctl.flows.faults import host_of
 from plexctl.flows.follow import look_now, still_of_use
 from plexctl.flows.observe import RUNNING, View, provider_status
 from plexctl.flows.preparing import Prepared, as_deployed, same_offer
@@ -22,7 +23,7 @@ from plexctl.identity import new_id
 from plexctl.journal import Record, Wanted
 from plexctl.locks import mutation_lock
 from plexctl.model import Ref
-from plexctl.registry import OWN_HARDWARE
+from plexctl.registry import OWN_HARDWARE, THIS_MACHINE
 from plexctl.states import State
 
 
@@ -77,7 +78,7 @@ def _again(run: Run, record: Record, begun: float) -> Deployed:
 
 def _is_under_way(record: Record, view: View) -> bool:
     """Tell whether a deploy was cut short before anything was ready, or nothing is left of it."""
-    if record.ref.provider in OWN_HARDWARE or record.wanted is not Wanted.RUNNING:
+    if record.ref.provider == THIS_MACHINE or record.wanted is not Wanted.RUNNING:
         return False
     was_never_ready = record.ready_at is None and view.status.state is not State.READY
     return was_never_ready or view.told is State.MISSING
@@ -105,7 +106,10 @@ def _is_as_asked(record: Record, prepared: Prepared) -> bool:
         return False
     if as_deployed(record.spec) != as_deployed(prepared.spec):
         return False
-    return prepared.provider.name in OWN_HARDWARE or same_offer(record.offer, prepared.offer)
+    if prepared.provider.name in OWN_HARDWARE:
+        # It is the same machine, whatever its driver tells of its GPU today.
+        return host_of(record.offer) == host_of(prepared.offer)
+    return same_offer(record.offer, prepared.offer)
 
 
 def _can_be_updated(record: Record, prepared: Prepared) -> bool:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import structs
 
 from plexctl.flows.session import Reporter, Session
 from plexctl.licence import CHECK_S, Question, Report, Token, Waiting, check, inputs, wait
 from plexctl.model import Finding, Level, Need
-from plexctl.registry import OWN_HARDWARE
+from plexctl.registry import OWN_HARDWARE, THIS_MACHINE
 from plexctl.spec import PROVIDERS, Spec
 
 PERSONAPLEX = "personaplex"
@@ -42,6 +45,14 @@ def engine_of(session: Session, spec: Spec) -> str:
         return PERSONAPLEX
     offers = session.provider(spec.provider or "").offers(Need())
     return PERSONAPLEX if any(offer.gpu for offer in offers) else ECHO
+
+
+def with_engine(session: Session, spec: Spec) -> Spec:
+    """Return the spec with its engine named, where only looking at hosts tells it: once is enough for a deploy."""
+    if spec.engine is not None or spec.provider == THIS_MACHINE or spec.provider not in OWN_HARDWARE:
+        return spec
+    engine: Literal["personaplex", "echo"] = "personaplex" if engine_of(session, spec) == PERSONAPLEX else "echo"
+    return structs.replace(spec, engine=engine)
 
 
 def preflight(session: Session, spec: Spec, token: Token | None) -> list[Finding]:

@@ -11,18 +11,18 @@ from typing import Literal
 from msgspec import structs
 
 from plexctl.catalog.judging import Judged
-from plexctl.catalog.live import Told, offers_of
+from plexctl.catalog.live import Told, is_of, offers_of
 from plexctl.contract import Bounded, Provider
 from plexctl.errors import NoCapacityError, PreflightError
 from plexctl.flows import images, licence
 from plexctl.flows.asking import Answer, Order, ask_providers, dicts, refuse_failed
-from plexctl.flows.choosing import Choice, Market, choose, market_of, market_with, settled
+from plexctl.flows.choosing import Choice, Market, choose, market_of, market_of_hosts, market_with, settled
 from plexctl.flows.faults import host_of
 from plexctl.flows.planning import lay_out, model_findings, price_findings, template_findings
 from plexctl.flows.session import Session
 from plexctl.journal import DeniedHost, Record, Wanted
 from plexctl.model import Finding, Offer, Plan
-from plexctl.registry import OWN_HARDWARE
+from plexctl.registry import OWN_HARDWARE, THIS_MACHINE
 from plexctl.spec import Spec
 
 _LAID_OUT = 4
@@ -57,8 +57,10 @@ def prepare(session: Session, order: Order) -> Prepared:
     providers = order.wish.providers
     names = providers if len(providers) > 1 else (order.spec.provider or "",)
     answers, findings = ask_providers(session, order, names)
-    if names[0] in OWN_HARDWARE:
+    if names[0] == THIS_MACHINE:
         return _own(session, order, answers[0], findings)
+    if names[0] in OWN_HARDWARE:
+        return _hosts(session, order, answers[0], findings)
     return _sold(session, order, answers, findings)
 
 
@@ -72,13 +74,14 @@ def _what(offer: Offer) -> tuple[object, ...]:
 
 
 def as_deployed(spec: Spec) -> Spec:
-    """Return the spec without what only says how long this run waits, and what it tries."""
+    """Return the spec without what only says how long this run waits, what it tries, and how it logs in."""
     limits = structs.replace(spec.limits, start_timeout_s=1.0, max_tries=1, deadline_s=None)
-    return structs.replace(spec, limits=limits)
+    ssh = structs.replace(spec.ssh, hosts=(), identity=None, accept_host_key=())
+    return structs.replace(spec, limits=limits, ssh=ssh)
 
 
 def _own(session: Session, order: Order, answer: Answer, findings: list[Finding]) -> Prepared:
-    """Prepare for hardware of the user's own: what it offers is what there is."""
+    """Prepare for this machine: what it offers is what there is."""
     provider = answer.provider
     if order.wish.asks_of_gpu:
         choose(session, market_of(session, order.spec, order.wish), order.spec, force=True)
@@ -89,6 +92,34 @@ def _own(session: Session, order: Order, answer: Answer, findings: list[Finding]
     # The engine is recorded, so that a start runs it again.
     spec = images.with_pushed_image(session, structs.replace(order.spec, engine=engine), offer)
     return Prepared(spec, provider, offer, [*findings, *answer.findings], provider.plan(spec, offer))
+
+
+def _hosts(session: Session, order: Order, answer: Answer, findings: list[Finding]) -> Prepared:
+    """Prepare for hosts of the user's own: those that will do, in the order in which they are offered.
+
+    The one where the deployment is recorded comes first: what runs is not moved while its host will do.
+    """
+    provider, has_gpu = answer.provider, any(one.gpu for one in answer.offers)
+    engine: Literal["personaplex", "echo"] = order.spec.engine or ("personaplex" if has_gpu else "echo")
+    spec = structs.replace(order.spec, engine=engine)
+    # Beside hosts that have a GPU, one that has none is no place for an engine that needs it.
+    offers = [one for one in answer.offers if one.gpu or engine == licence.ECHO or not has_gpu]
+    record = _recorded(session, spec.name, (provider.name,))
+    if record is not None:
+        offers.sort(key=lambda one: host_of(one) != host_of(record.offer))
+    if not offers:
+        raise NoCapacityError(f"{provider.name} offers nothing that meets the need")
+    choice = choose(session, market_of_hosts(session, offers, order.wish), spec, force=order.force)
+    candidates: list[Prepared] = []
+    for offer in offers[: spec.limits.max_tries]:
+        judged = next((one for one in choice.passed if is_of(offer, one.row)), None)
+        if judged is None or order.wish.region not in (None, offer.region):
+            continue
+        mine = images.with_pushed_image(session, spec, offer)
+        models = model_findings(judged, mine, force=order.force)
+        found = [*findings, *answer.findings, *models, *template_findings(mine.templates.folder)]
+        candidates.append(Prepared(mine, provider, offer, found, provider.plan(mine, offer)))
+    return replace(candidates[0], others=tuple(candidates[1:]))
 
 
 @dataclass(frozen=True, slots=True)

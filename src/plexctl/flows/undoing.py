@@ -43,9 +43,15 @@ def undone(
 
 
 def removed(provider: Provider, journal: Journal, ref: Ref) -> str:
-    """Remove what this run made and return what is left of it; its name is free again."""
+    """Remove what this run made and return what is left of it; its name is free again.
+
+    Where nothing was so much as intended, nobody is asked: a host that cannot be reached had nothing put on it.
+    """
     record = journal.record(ref.name)
     if record is None:
+        return NOTHING_LEFT
+    if not record.ref.resources:
+        journal.entry(ref.id).gone()
         return NOTHING_LEFT
     removal = provider.destroy(record.ref)
     journal.entry(ref.id).gone()
