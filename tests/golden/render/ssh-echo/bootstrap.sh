@@ -7,19 +7,19 @@
 #
 # Before it, /etc/plexctl/secrets.env (root, 0600) holds the secrets. The gateway listens on the loopback only. Progress
 # goes to standard output as `plexctl: stage 3/9 packages started|done|skipped|failed: why`, and everything else to
-# /var/lib/plexctl/bootstrap.log. To outlive the connection, start it with `setsid` or `systemd-run`.
+# /var/lib/plexctl/bootstrap.log, with what it says and `plexctl: ended with CODE`. To outlive the connection, start it
+# with `setsid` or `systemd-run`.
 #
 # Exit codes: 0 done, 2 usage, 10 not root, 11 another run is at work, 12 system not supported, 13 disk full,
 # 14 port taken, 15 no GPU or driver, 16 driver too old, 17 image profile does not fit, 18 packages, 19 Docker,
 # 20 no GPU inside Docker, 21 image, 22 Python environment, 23 gateway, 24 TLS, 25 secrets missing,
-# 26 another deployment is here
+# 26 another deployment is here, 143 told to end
 # shellcheck disable=SC2329 # stages are called by their names
 set -euo pipefail
 umask 022
 trap '' PIPE # a reader that went away ends nothing
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-readonly DEPLOYMENT=personaplex
 readonly ENGINE=echo
 readonly RUNTIME=auto
 readonly PROFILE=echo
@@ -39,9 +39,12 @@ readonly UPSTREAM_ARCHIVE=''
 readonly UPSTREAM_FOLDER=''
 readonly UPSTREAM_SHA256=''
 
+# --- the ground: where things are ---
+
 readonly STATE=/var/lib/plexctl
 readonly STAMPS=$STATE/stages
 readonly CREATED=$STATE/created # a file for each thing that was not there before
+readonly OWNER=$STATE/deployment # whose host this is: its label, then what one must know to reach it
 readonly ROOT=/opt/plexctl
 readonly VERSIONS=$ROOT/versions # everything is built under a name of its own there, then linked
 readonly SETTINGS=/etc/plexctl
@@ -52,6 +55,14 @@ readonly STAGES=9
 number=0
 current=start
 runtime=
+
+has_systemd() { [ -d /run/systemd/system ]; }
+
+owner() { head -n 1 "$OWNER" 2>/dev/null || true; }
+
+is_held() { # FILE: somebody holds its lock; shared, so that two who look do not take each other for the one
+    [ -f "$1" ] && ! flock --shared --nonblock "$1" true
+}
 
 # --- words ---
 
@@ -140,12 +151,12 @@ check_system() {
 }
 
 check_owner() {
-    local owner
-    owner=$(cat "$STATE/deployment" 2>/dev/null || true)
-    if [ -n "$owner" ] && [ "$owner" != "$DEPLOYMENT" ]; then
-        die 26 "deployment $owner is on this host already, and a host has one: destroy it first"
+    local mine
+    mine=$(head -n 1 deployment)
+    if [ -n "$(owner)" ] && [ "$(owner)" != "$mine" ]; then
+        die 26 "deployment $(owner) is on this host already, and a host has one: destroy it first"
     fi
-    if [ -z "$owner" ]; then printf '%s\n' "$DEPLOYMENT" | put "$STATE/deployment" 0644; fi
+    if ! cmp --quiet deployment "$OWNER"; then put "$OWNER" 0644 <deployment; fi
 }
 
 check_disk() {
@@ -178,8 +189,6 @@ check_gpu() {
 
 # --- 2 runtime: Docker, or Python environments of its own; decided once ---
 
-has_systemd() { [ -d /run/systemd/system ]; }
-
 has_toolkit() { [ -z "$CUDA" ] || has nvidia-container-cli || has nvidia-ctk; }
 
 choose_runtime() {
@@ -191,7 +200,35 @@ choose_runtime() {
         chosen=python
         if has_systemd && has_toolkit && docker info >>"$LOG" 2>&1; then chosen=docker; fi
     fi
+    if [ "$chosen" = docker ]; then check_toolkit; else check_python; fi
     printf '%s\n' "$chosen" | put "$STATE/runtime" 0644
+}
+
+check_toolkit() { # where apt has lists already, they tell whether it can be installed
+    if ! has_toolkit && [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit)" ]; then require_toolkit; fi
+}
+
+require_toolkit() {
+    if ! apt-cache show nvidia-container-toolkit >>"$LOG" 2>&1; then
+        die 20 "apt knows no nvidia-container-toolkit: add NVIDIA's repository, or set host.runtime to python"
+    fi
+}
+
+check_python() { # where there is one already
+    if ! has python3; then return; fi
+    if python_is 3.9 || python_is 3.10; then
+        die 12 "this Python is older than 3.11: use a newer system, or set host.runtime to docker"
+    fi
+    if [ "$ENGINE" = echo ]; then return; fi
+    python_is 3.12 ||
+        die 12 "PersonaPlex's pins need Python 3.12, as on Ubuntu 24.04: use that, or set host.runtime to docker"
+    if [ "$MACHINE" != x86_64 ]; then
+        die 12 "on $MACHINE a part of it has to be compiled, which only the image does: set host.runtime to docker"
+    fi
+}
+
+python_is() { # SERIES: 3.12
+    [ "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$1" ]
 }
 
 # --- 3 packages: only what is missing; what came is written down, for the removal ---
@@ -209,22 +246,23 @@ packages() {
 
 install_packages() {
     local package missing=()
-    if [ -f "$STATE/packages.before" ]; then # an earlier run was ended in the middle
-        quietly 18 "dpkg cannot finish what was begun" dpkg --configure --pending
-        record_packages
-    fi
+    finish_packages
     for package in $(packages); do
         if ! is_installed "$package"; then missing+=("$package"); fi
     done
     if [ -z "${missing[*]}" ]; then return; fi
     installed | put "$STATE/packages.before" 0644
     apt_get update
-    if ! has_toolkit && [ "$runtime" = docker ] && ! apt-cache show nvidia-container-toolkit >>"$LOG" 2>&1; then
-        die 20 "apt knows no nvidia-container-toolkit: add NVIDIA's repository, or set host.runtime to python"
-    fi
+    if [ "$runtime" = docker ] && ! has_toolkit; then require_toolkit; fi
     apt_get install --no-install-recommends "${missing[@]}"
     record_packages
     settle_packages
+}
+
+finish_packages() { # of a run that was ended in the middle
+    if [ ! -f "$STATE/packages.before" ]; then return; fi
+    quietly 18 "dpkg cannot finish what was begun" dpkg --configure --pending
+    record_packages
 }
 
 apt_get() { # waits while another holds apt's lock
@@ -294,10 +332,6 @@ build() { # NAME FUNCTION PATH...: fill a folder named by the hash of these, the
     link "$target" "$ROOT/$name"
 }
 
-python_is() { # SERIES: 3.12
-    [ "$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$1" ]
-}
-
 pip_install() { # FOLDER ARGUMENTS...
     local python="$1/bin/python"
     shift
@@ -310,9 +344,7 @@ check_packages() { # FOLDER
 }
 
 make_gateway_environment() {
-    if python_is 3.9 || python_is 3.10; then
-        die 12 "this Python is older than 3.11: use a newer system, or set host.runtime to docker"
-    fi
+    check_python
     build gateway fill_gateway image/gateway-requirements.txt
     build src fill_sources image/plexctl
 }
@@ -333,11 +365,6 @@ fill_sources() { # FOLDER
 ENGINE_INPUTS=(image/engine-requirements.txt image/torch-requirements.txt image/fetch_upstream.py image/check_engine.py)
 
 make_engine_environment() {
-    python_is 3.12 ||
-        die 12 "PersonaPlex's pins need Python 3.12, as on Ubuntu 24.04: use that, or set host.runtime to docker"
-    if [ "$MACHINE" != x86_64 ]; then
-        die 12 "on $MACHINE a part of it has to be compiled, which only the image does: set host.runtime to docker"
-    fi
     build engine fill_engine "${ENGINE_INPUTS[@]}"
 }
 
@@ -389,7 +416,7 @@ start_detached() { # NAME FUNCTION: in a clean environment; alive exactly as lon
     (
         trap - PIPE
         exec 8>&- 9<>"$STATE/$1.pid" </dev/null >>"$STATE/$1.log" 2>&1
-        flock --nonblock 9 || exit 0
+        flock --timeout 5 9 || exit 0 # it runs already, and nobody just looks
         printf '%s\n' "$BASHPID" >"$STATE/$1.pid"
         exec setsid env --ignore-environment "PATH=$PATH" bash -c "$(declare -f "$2"); $2 \"\$@\"" "plexctl-$1" \
             "$SETTINGS" "$STATE" "$ROOT" "$CACHE" "$PORT" "$CUDA"
@@ -412,7 +439,7 @@ is_running() { # NAME
     if has_systemd; then
         systemctl --quiet is-active "plexctl-$1.service"
     else
-        [ -f "$STATE/$1.pid" ] && ! flock --nonblock "$STATE/$1.pid" true
+        is_held "$STATE/$1.pid"
     fi
 }
 
@@ -514,11 +541,39 @@ show_log() { # NAME
     fi
 }
 
+# --- ending: how it ended is said in the log, but by who was killed; and the next boot has nothing to go on with ---
+
+leave() {
+    local code=$?
+    if [ "$code" -lt 128 ]; then
+        printf 'plexctl: ended with %s\n' "$code" >>"$LOG"
+        if has_systemd && [ -f "$UNITS/plexctl-bootstrap.service" ]; then
+            systemctl --quiet disable plexctl-bootstrap.service >>"$LOG" 2>&1
+        fi
+    fi
+}
+
+end_bootstrap() { # a run that is under way: asks its whole group, waits, and only then insists
+    local pid target
+    if has_systemd && [ -f "$UNITS/plexctl-bootstrap.service" ]; then
+        systemctl disable --now plexctl-bootstrap.service >>"$LOG" 2>&1 || true
+    fi
+    if ! is_held "$STATE/lock"; then return; fi
+    pid=$(cat "$STATE/lock")
+    target=$pid
+    if [ "$(cut --delimiter=' ' --fields=5 "/proc/$pid/stat" 2>/dev/null)" = "$pid" ]; then target=-$pid; fi
+    kill -TERM -- "$target" 2>/dev/null || true
+    if ! flock --timeout 10 "$STATE/lock" true; then
+        kill -KILL -- "$target" 2>/dev/null || true
+        flock --timeout 10 "$STATE/lock" true || die 11 "another run is at work on this host, and does not end"
+    fi
+}
+
 # --- removal: exactly what came with it, said before ---
 
 list() {
     local path
-    for path in "$UNITS/plexctl-gateway.service" "$UNITS/plexctl-caddy.service" "$SETTINGS" "$ROOT" "$STATE"; do
+    for path in "$UNITS"/plexctl-{bootstrap,gateway,caddy}.service "$SETTINGS" "$ROOT" "$STATE"; do
         if [ -e "$path" ]; then say "has $path"; fi
     done
     if [ -f "$CREATED/user" ]; then say "has user plexctl"; fi
@@ -529,14 +584,18 @@ list() {
 uninstall() {
     current=removal
     list
+    remove_service bootstrap
     remove_service caddy
     remove_service gateway
+    finish_packages
     if [ -f "$CREATED/image" ]; then docker image rm "$(cat "$CREATED/image")" >>"$LOG" 2>&1 || true; fi
     if [ -s "$STATE/packages" ]; then remove_packages; fi
     if [ -f "$CREATED/user" ]; then userdel plexctl >>"$LOG" 2>&1 || true; fi
     say "removed"
     cd /
-    rm --recursive --force "$ROOT" "$SETTINGS" "$STATE"
+    rm --recursive --force "$ROOT" "$SETTINGS"
+    find "$STATE" -mindepth 1 ! -path "$OWNER" -delete # whose it is, is known to the last
+    rm --recursive "$STATE"
 }
 
 remove_service() { # NAME
@@ -564,6 +623,9 @@ remove_packages() { # unless others need one by now
 # --- the order of it all ---
 
 bring_up() {
+    trap leave EXIT
+    trap 'exit 143' HUP INT TERM
+    printf 'plexctl: started\n' >>"$LOG"
     stage system always check_system
     stage runtime "$RUNTIME $IMAGE $CUDA" choose_runtime
     runtime=$(cat "$STATE/runtime")
@@ -600,8 +662,9 @@ main() {
     if [ "$*" = --list ]; then list && exit 0; fi
     install --directory "$STATE" "$CREATED" "$SETTINGS" "$ROOT" "$VERSIONS"
     install --directory --mode=0700 "$STAMPS"
-    exec 8>>"$STATE/lock"
-    flock --nonblock 8 || { printf 'plexctl: another run is at work on this host\n' >&2 && exit 11; }
+    exec 8<>"$STATE/lock"
+    flock --timeout 2 8 || { printf 'plexctl: another run is at work on this host\n' >&2 && exit 11; } # or just a look
+    printf '%s\n' "$$" >"$STATE/lock"
     if [ "$*" = --uninstall ]; then uninstall; else bring_up; fi
     exit 0
 }
