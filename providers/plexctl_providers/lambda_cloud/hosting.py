@@ -45,6 +45,8 @@ class Hosting:
     account: Account
     context: Context
     refused_since: float | None = None
+    knows_caller: bool = False
+    """Whether ssh is open to the caller's address alone by now."""
 
     def new_pair(self, label: str) -> KeyPair:
         """Return a new key that logs in, for a deployment alone."""
@@ -72,18 +74,8 @@ class Hosting:
         ref, address = journal.ref, instance.address
         if address is None:
             return Status(State.CREATING, None, "the instance is active and has no address yet")
-        machine = self.machine_at(ref, address)
         try:
-            with connect_to(machine) as host:
-                if not _is_prepared(host):
-                    return Status(State.CREATING, None, "the instance prepares itself (cloud-init)")
-            keys = keys_of(self.context.home, ref.id)
-            if keys.host_pair() is not None:
-                machine = rotate(machine, keys)
-            with connect_to(machine) as host:
-                self._let_in_the_caller(plan, ref, _caller(host))
-                bring_up(host, plan, journal, self.context)
-                return status_of(look(host), address)
+            return self._brought_up(plan, journal, address)
         except (UnreachableError, ConnectionLostError) as error:
             self._let_in_the_caller(plan, ref, ANYWHERE)
             return Status(State.CREATING, None, f"the instance is active; ssh does not answer yet ({error.message})")
@@ -93,6 +85,23 @@ class Hosting:
             if now - self.refused_since >= _NEW_S:
                 raise
             return Status(State.CREATING, None, "the instance is active; sshd does not know the key yet")
+
+    def _brought_up(self, plan: Plan, journal: DeploymentJournal, address: str) -> Status:
+        machine, keys = self.machine_at(journal.ref, address), keys_of(self.context.home, journal.ref.id)
+        with connect_to(machine) as host:
+            if not _is_prepared(host):
+                return Status(State.CREATING, None, "the instance prepares itself (cloud-init)")
+            if keys.host_pair() is None:
+                return self._put(host, plan, journal)
+        with connect_to(rotate(machine, keys)) as host:
+            return self._put(host, plan, journal)
+
+    def _put(self, host: Open, plan: Plan, journal: DeploymentJournal) -> Status:
+        if not self.knows_caller:
+            self._let_in_the_caller(plan, journal.ref, _caller(host))
+            self.knows_caller = True
+        bring_up(host, plan, journal, self.context)
+        return status_of(look(host), host.machine.address)
 
     def _let_in_the_caller(self, plan: Plan, ref: Ref, network: str) -> None:
         """Open the ruleset's port of ssh to these addresses alone, where the spec names none."""
