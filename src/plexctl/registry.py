@@ -54,9 +54,6 @@ def provider_class(name: str) -> type[Provider]:
     Raises ConfigurationError for an unknown name, ExtraMissingError when a package that it needs is missing.
     """
     target = BUILT_IN.get(name) or _entry_points().get(name)
-    if target is None and name in PURE:
-        hint = f"`plexctl render -p {name} --out DIR` writes all that it takes, to be used by hand"
-        raise ConfigurationError(f"plexctl does not deploy to {name} itself yet", hint=hint)
     if target is None:
         known = names()
         raise ConfigurationError(

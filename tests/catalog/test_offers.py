@@ -10,7 +10,6 @@ import pytest
 from tests.cli.process import Plexctl
 from tests.cli.schemas import check
 
-from plexctl.registry import BUILT_IN
 from plexctl.spec import PROVIDERS
 
 DAY = {"SOURCE_DATE_EPOCH": "1795219200", "PATH": "/nonexistent"}  # 2026-11-21; no nvidia-smi: nobody's GPU is seen
@@ -98,7 +97,6 @@ def test_a_plan_for_each_provider(plexctl: Plexctl, provider: str) -> None:
     assert data["price"]["source"]
     assert data["steps"]
     assert data["resources"]
-    assert any(found["check"] == "launch" for found in data["findings"]) is (provider not in BUILT_IN)
     assert list(plexctl.root.iterdir()) == [plexctl.work]
     words = plexctl.ok("plan", "-p", provider, env=DAY).stdout
     assert all(word in words for word in ("price: ", "idle: ", "stopped: ", "nothing was done"))

@@ -118,7 +118,6 @@ COMMAND_LINE = (
     Row("deploy --port x", 2, "usage", "--port|'x'"),
     Row("deploy", 2, "usage", "No provider is named|--provider local"),
     Row("deploy -p locla", 3, "configuration", "'locla'|did you mean 'local'|known providers"),
-    Row("deploy -p runpod", 3, "configuration", "does not deploy to runpod itself yet|plexctl render -p runpod --out"),
     Row(
         "deploy -p auto --yes --engine echo", 4, "credentials", "none of these providers is set up here|modal token new"
     ),
@@ -128,6 +127,15 @@ COMMAND_LINE = (
     Row(f"{DEPLOY} --max-tries 0", 2, "usage", "limits.max_tries: must be at least 1, not 0"),
     Row(f"{DEPLOY} --deadline soon", 2, "usage", "--deadline 'soon' is no duration|15m"),
     Row("open --port 65536", 2, "usage", "--port|65536"),
+    Row(f"{DEPLOY} --host me@gpu.example", 2, "usage", "--host is for ssh, not for local|leave it out"),
+    Row("deploy -p modal,vast --public ip", 2, "usage", "--public is for ssh or lambda or ovh, not for modal, vast"),
+    Row("plan -p lambda --product ai-deploy", 2, "usage", "--product is for ovh, not for lambda"),
+    Row("deploy -p ovh --product vm", 2, "usage", "ovh.product: 'vm' is not valid|instance: a virtual machine"),
+    Row("deploy -p ssh --engine echo", 6, "preflight", "no host is named|--host|PLEXCTL_SSH_HOST"),
+    Row("deploy -p ssh --engine echo --host -oProxyCommand=x", 3, "configuration", "user@host[:port]"),
+    Row("deploy -p ssh --engine echo --host me@127.0.0.1:1", 8, "provider", "127.0.0.1:1"),
+    Row("deploy -p lambda --engine echo --yes", 4, "credentials", "LAMBDA_API_KEY"),
+    Row("deploy -p ovh --engine echo --yes", 4, "credentials", "OVH_"),
     Row("deploy -p modal --engine echo --yes", 4, "credentials", "Modal|modal token new"),
     Row(f"{DEPLOY} --private", 2, "usage", "--private is for cloudrun, not for local"),
     Row(f"{DEPLOY} --dev", 2, "usage", "local has no --dev"),
@@ -250,11 +258,12 @@ UNKNOWN = tuple(
         "destroy --dry-run",
         "scale --min 0",
         "open",
+        "ssh",
     )
     for name, word in (("nobody", "'nobody'"), ("..{line}x", "'..\\nx'"))
 ) + tuple(
     Row(command, 10, "not_found", "there are no deployments|plexctl deploy")
-    for command in ("stop", "start", "destroy --yes", "logs", "probe", "open")
+    for command in ("stop", "start", "destroy --yes", "logs", "probe", "open", "ssh")
 )
 PROBES = (
     Row("probe nobody", 10, "not_found", "no deployment named 'nobody'"),

@@ -65,6 +65,13 @@ PROBE = record(
         jitter_ms=SPREAD,
     ),
 )
+GPU_USE = record(
+    name=TEXT,
+    memory_used_mib=WHOLE_OR_NULL,
+    memory_total_mib=WHOLE_OR_NULL,
+    utilization_percent=WHOLE_OR_NULL,
+    temperature_c=WHOLE_OR_NULL,
+)
 DEPLOYMENT = record(
     name=TEXT,
     id=TEXT,
@@ -73,6 +80,7 @@ DEPLOYMENT = record(
     endpoint=either(ENDPOINT, NULL),
     engines=WHOLE_OR_NULL,
     busy=WHOLE_OR_NULL,
+    gpus=rows(GPU_USE),
     price=record(usd_per_hour=NUMBER_OR_NULL, source=TEXT, as_of=TEXT_OR_NULL),
     replicas=WHOLE_OR_NULL,
     bills_now=record(usd_per_hour=NUMBER_OR_NULL, words=TEXT),
@@ -168,6 +176,8 @@ CATALOG = record(
         )
     ),
 )
+HOLDINGS = either(rows(TEXT), NULL)
+"""What plexctl put on the host; null where that could not be listed."""
 NOT_DONE = record(name=TEXT, dry_run={"const": True}, changed={"const": False})
 
 LICENCE = record(
@@ -237,6 +247,7 @@ DATA: dict[str, Schema] = {
     "list": record(deployments=rows(DEPLOYMENT)),
     "status": record(deployments=rows(DEPLOYMENT)),
     "probe": PROBE,
+    "ssh": record(name=TEXT, argv={"type": "array", "minItems": 2, "items": TEXT}),
     "open": record(name=TEXT, url=TEXT, is_tunnel=FLAG, endpoint=ENDPOINT),
     "logs": record(lines=rows(LOG_LINE)),
     "stop": either(
@@ -255,8 +266,9 @@ DATA: dict[str, Schema] = {
             removed=rows(record(kind=TEXT, name=TEXT, id=TEXT_OR_NULL)),
             kept=rows(record(kind=TEXT, name=TEXT, why=TEXT)),
             others=rows(TEXT),
+            holdings=HOLDINGS,
         ),
-        NOT_DONE,
+        record(**NOT_DONE["properties"], resources=rows(TEXT), kept=rows(TEXT), holdings=HOLDINGS),
     ),
 }
 """The `data` of each command's document."""

@@ -28,6 +28,7 @@ DEPLOYED = (
     Row("probe https://127.0.0.1:{port}", 9, "unhealthy", "not in TLS|http://127.0.0.1:{port}", reports=True),
     Row("probe two", 9, "unhealthy", "two is stopped|plexctl start two"),
     Row("open two", 9, "unhealthy", "two is stopped|plexctl start two"),
+    Row("ssh one", 10, "not_found", "one is on local, which gives no host to log in to"),
     Row("scale one --min 1", 2, "usage", "local does not scale|modal, cloudrun"),
     Row("logs one --since tomorrow", 2, "usage", "--since 'tomorrow' is no time|10m"),
     Row(

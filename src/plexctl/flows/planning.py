@@ -21,7 +21,7 @@ from plexctl.gpus import PERSONAPLEX_7B, Checkpoint, budget, cpu_offload_finding
 from plexctl.licence import Token
 from plexctl.model import Finding, Level, Offer, Plan
 from plexctl.nearest import nearest
-from plexctl.registry import BUILT_IN, PURE, pure_half
+from plexctl.registry import PURE, pure_half
 from plexctl.rendering import own_templates, template_names
 from plexctl.spec import Spec
 
@@ -161,7 +161,7 @@ def model_findings(chosen: Judged, spec: Spec, *, force: bool) -> list[Finding]:
 
 
 def _unseen(chosen: Judged) -> Finding:
-    message = f"which GPU a host of {chosen.row.provider} has is known only when its adapter looks"
+    message = f"which GPU a host of {chosen.row.provider} has is known only when a deploy logs in to it"
     return Finding("gpu-memory", Level.WARN, message, "run `plexctl doctor --gpu` there")
 
 
@@ -170,14 +170,7 @@ def lay_out(session: Session, spec: Spec, provider: str, offer: Offer) -> tuple[
     if provider not in PURE:
         return session.provider(provider).plan(spec, offer), []
     half = pure_half(provider)
-    findings = [] if looks_at(provider) else half.check(spec, offer)
-    return half.build_plan(spec, offer), findings if provider in BUILT_IN else [*findings, _by_hand(provider)]
-
-
-def _by_hand(provider: str) -> Finding:
-    words = f"plexctl does not deploy to {provider} itself yet"
-    fix = f"`plexctl render -p {provider} --out DIR` writes all that it takes, to be used by hand"
-    return Finding("launch", Level.WARN, words, fix)
+    return half.build_plan(spec, offer), [] if looks_at(provider) else half.check(spec, offer)
 
 
 def _dicts(findings: Iterable[Finding]) -> list[dict[str, object]]:
