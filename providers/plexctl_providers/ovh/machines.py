@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 from plexctl.contract import Context, DeploymentJournal
 from plexctl.errors import NotFoundError
+from plexctl.images import PORT as IMAGE_PORT
 from plexctl.model import Deployment, Endpoint, LogLine, Plan, Ref, Removal, Resource, Status
 from plexctl.states import State
 from plexctl_providers._common.host import FILES, SECRETS
@@ -14,8 +15,8 @@ from plexctl_providers._common.host_files import INSTANCE
 from plexctl_providers._common.on_host.ending import holdings
 from plexctl_providers._common.on_host.keeping import keys_of
 from plexctl_providers._common.on_host.logs import log_lines
-from plexctl_providers._common.on_host.looking import look
 from plexctl_providers._common.on_host.machine import connect_to
+from plexctl_providers._common.on_host.places import PORT, place_of
 from plexctl_providers._common.on_host.tunnels import tunnel
 from plexctl_providers._common.ssh.login import argv
 from plexctl_providers.ovh.client import Client
@@ -24,8 +25,6 @@ from plexctl_providers.ovh.instances import Instances, key_resource
 from plexctl_providers.ovh.making import Making
 from plexctl_providers.ovh.names import PLACE_PROJECT
 from plexctl_providers.ovh.reaching import Reaching
-
-_PORT = 8998
 
 
 class Machines:
@@ -90,10 +89,8 @@ class Machines:
 
     def tunnel(self, ref: Ref) -> AbstractContextManager[Endpoint]:
         """Give the gateway on this computer's loopback."""
-        machine = self._reaching.machine(ref, self._needed(ref))
-        with connect_to(machine) as host:
-            port = look(host).port
-        return tunnel(machine, port or _PORT)
+        port = int(place_of(ref).get(PORT, IMAGE_PORT))
+        return tunnel(self._reaching.machine(ref, self._needed(ref)), port)
 
     def shell(self, ref: Ref) -> tuple[str, ...]:
         """Return OpenSSH's command line."""

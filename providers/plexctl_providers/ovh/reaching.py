@@ -15,17 +15,19 @@ from plexctl_providers._common.on_host.bringing import bring_up
 from plexctl_providers._common.on_host.keeping import keys_of
 from plexctl_providers._common.on_host.looking import look
 from plexctl_providers._common.on_host.looking import status_of as status_on_host
-from plexctl_providers._common.on_host.machine import Machine, connect_to
+from plexctl_providers._common.on_host.machine import Machine, Open, connect_to
 from plexctl_providers._common.on_host.places import HOST_KEY, place_of
 from plexctl_providers._common.on_host.rotating import rotate
 from plexctl_providers._common.ssh.destination import Destination
-from plexctl_providers._common.ssh.errors import ConnectionLostError, UnreachableError
+from plexctl_providers._common.ssh.errors import ConnectionLostError, LoginRefusedError, UnreachableError
 from plexctl_providers._common.ssh.login import Login
 from plexctl_providers._common.ssh.trust import Trust
 from plexctl_providers.ovh.client import project_path
 from plexctl_providers.ovh.instance_rows import USER, Instance, status_of
 from plexctl_providers.ovh.instances import Instances
 
+_NEW_S = 60.0
+"""How long a new instance may refuse its key: it can be put there after sshd has come up."""
 _BOOTING = "the instance boots: ssh does not answer yet"
 
 
@@ -35,6 +37,7 @@ class Reaching:
     def __init__(self, instances: Instances, context: Context) -> None:
         self._instances = instances
         self._context = context
+        self._refused_since: float | None = None
 
     def proceed(self, plan: Plan, journal: DeploymentJournal) -> Status:
         """Bring the gateway up as far as that goes by now."""
@@ -52,6 +55,12 @@ class Reaching:
             return self._bring(machine, plan, journal)
         except (UnreachableError, ConnectionLostError):
             return Status(State.CREATING, None, _BOOTING)
+        except LoginRefusedError:
+            now = self._instances.client.clock.now()
+            self._refused_since = now if self._refused_since is None else self._refused_since
+            if now - self._refused_since >= _NEW_S:
+                raise
+            return Status(State.CREATING, None, "the instance boots: sshd does not know the key yet")
 
     def status(self, ref: Ref, instance: Instance) -> Status:
         """Say what is true of a deployment: what OVHcloud says, and where the instance is up, what is on it."""
@@ -89,15 +98,19 @@ class Reaching:
         return Machine(login)
 
     def _bring(self, machine: Machine, plan: Plan, journal: DeploymentJournal) -> Status:
-        ref = journal.ref
+        keys = keys_of(self._context.home, journal.ref.id)
         with connect_to(machine) as host:
             if host.connection.run(["test", "-e", MARKER]).code != 0:
                 return Status(State.CREATING, None, "cloud-init prepares the instance")
-        machine = rotate(machine, keys_of(self._context.home, ref.id))
-        with connect_to(machine) as host:
-            bring_up(host, plan, journal, self._context)
-            status = status_on_host(look(host), machine.address)
-        if status.endpoint is not None:
+            if keys.host_pair() is None:
+                return self._put(host, plan, journal)
+        with connect_to(rotate(machine, keys)) as host:
+            return self._put(host, plan, journal)
+
+    def _put(self, host: Open, plan: Plan, journal: DeploymentJournal) -> Status:
+        bring_up(host, plan, journal, self._context)
+        status = status_on_host(look(host), host.machine.address)
+        if status.endpoint is not None and status.state is not State.CREATING:
             journal.reached(status.endpoint)
         return status
 

@@ -45,6 +45,8 @@ class Ovh(State):
         self.door = Door()
         self.faults: list[Fault] = []
         self.seen: list[Seen] = []
+        self.answers: dict[str, str] = {}
+        """Operation to the text that it answers, whatever is asked."""
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
@@ -189,6 +191,8 @@ class Ovh(State):
                 called = serve(request, json.loads(text) if text else {})
                 said = called if isinstance(called, tuple) else await called
             written = _faulty(fault, request) if fault else _written(said or (500, None))
+            if operation in self.answers and refused is None:
+                written = web.Response(text=self.answers[operation], content_type="application/json")
             seen.status = written.status
             return written
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import yaml  # type: ignore[import-untyped]
 from tests.clouds.ovh.server import Ovh
 from tests.clouds.ovh.state import PROJECT
 from tests.contract.worlds import UNDOCUMENTED, Fault
@@ -171,7 +172,7 @@ class InstanceWorld(OvhWorld):
 
     def __init__(self, home: Path, machines: Machines) -> None:
         def boot(user_data: str, user: str, gpu: Gpu | None) -> Machine:
-            return machines.start("warm", cloud_config=user_data, user=user, gpu=gpu)
+            return machines.start("warm", cloud_config=without_network(user_data), user=user, gpu=gpu)
 
         super().__init__(home, Ovh(boot))
 
@@ -255,6 +256,16 @@ class InstanceWorld(OvhWorld):
 
         more = ("DELETING", "ERROR", "UNKNOWN", "DELETED")
         return {name: call(name) for name in (*names, *more)} | {UNDOCUMENTED: call("HIBERNATING")}
+
+
+def without_network(user_data: str) -> str:
+    """Return user data for a machine that can install nothing: ufw is there, and writes down what it is told."""
+    config = yaml.safe_load(user_data)
+    assert config.pop("package_update") is True
+    assert "ufw" in config.pop("packages")
+    ufw = {"path": "/usr/sbin/ufw", "permissions": "0755", "content": '#!/bin/sh\necho "$@" >>/var/log/ufw-told\n'}
+    config["write_files"].append(ufw)
+    return f"#cloud-config\n{yaml.safe_dump(config)}"
 
 
 def _on(machine: Machine | None, label: str) -> list[tuple[str, str]]:
