@@ -10,7 +10,7 @@ from plexctl.catalog.rows import Catalog, Row
 from plexctl.catalog.wishes import Wish
 from plexctl.catalog.without_gpu import WITHOUT_GPU
 from plexctl.model import Offer
-from plexctl.registry import BUILT_IN, provider_class
+from plexctl.registry import BUILT_IN, OWN_HARDWARE, provider_class
 
 DAY = date(2026, 11, 21)
 SHIPPED = Row(
@@ -105,7 +105,10 @@ def test_where_all_are_alike_the_plan_says_where() -> None:
 
 
 def test_prices_without_a_gpu_are_for_those_who_run_without_one() -> None:
-    """The table has each adapter that can, and no other; each says where its price is from, and is unverified."""
-    can = {name for name in BUILT_IN if provider_class(name).capabilities.runs_without_gpu}
+    """The table has each adapter that can, and no other; each says where its price is from, and is unverified.
+
+    One's own hosts have no price.
+    """
+    can = {name for name in BUILT_IN if provider_class(name).capabilities.runs_without_gpu} - set(OWN_HARDWARE)
     assert set(WITHOUT_GPU) == can
     assert all("unverified" in row.source and row.count == 0 and row.gpu is None for row in WITHOUT_GPU.values())

@@ -35,7 +35,8 @@ _BILLING: dict[str, Billing] = {
     "local": Billing(idle="nothing: it is your own machine", stopped="nothing", source="no provider is involved"),
     "ssh": Billing(
         idle="nothing by plexctl; whoever rents you the host bills on",
-        stopped="nothing by plexctl; whoever rents you the host bills on until you give it back",
+        stopped="nothing by plexctl: its unit is stopped, files and weights stay on the host; whoever rents you the "
+        "host bills on until you give it back",
         source="no provider's API is involved",
     ),
     "modal": Billing(
@@ -61,13 +62,14 @@ _BILLING: dict[str, Billing] = {
     ),
     "lambda": Billing(
         idle="the full price as long as the instance exists",
-        stopped="there is no stop: an instance is terminated, or billed in full; file systems bill on",
+        stopped="nothing for the instance, which is terminated: Lambda has no stop; a file system stays and bills on",
         source="lambda-openapi-1.10.0.json: no operation stops an instance; file systems unverified",
     ),
     "ovh": Billing(
         idle="the full price as long as the instance exists",
-        stopped="a stopped VM is billed in full; shelving it frees the GPU",
-        source="OpenStack's semantics, a guess: OVH's documents were not read",
+        stopped="the instance is shelved, which frees the GPU; its stored disk bills on, and starting it may find no "
+        "free GPU. An AI Deploy app that is stopped bills nothing",
+        source="OpenStack's semantics and OVH's AI Deploy guide; what a shelved instance bills is a guess; unverified",
     ),
 }
 

@@ -50,7 +50,7 @@ class Reader(Protocol):
 
 
 class NoReader(PlexError):  # noqa: N818 - it is no failure of anything
-    """A provider's prices cannot be read yet."""
+    """Nothing reads a provider's prices."""
 
     code = "no_reader"
 
@@ -78,7 +78,7 @@ def reader_of(provider: str, environ: Mapping[str, str]) -> Reader:
         return partial(_read_feed, provider, feed)
     target = READERS.get(provider)
     if target is None:
-        raise NoReader("its prices cannot be read yet: the reader comes with its adapter")
+        raise NoReader("nothing reads its prices here: those that came with plexctl are used")
     module, _, function = target.partition(":")
     return cast("Reader", getattr(import_module(module), function))
 

@@ -1,4 +1,4 @@
-"""What the echo engine costs where it runs without a GPU: one CPU and 1 GiB for an hour. Samples, as all prices."""
+"""What the echo engine costs where it runs without a GPU, for an hour: samples, as all prices."""
 
 from __future__ import annotations
 
@@ -27,6 +27,15 @@ WITHOUT_GPU: dict[str, Row] = {
             "unverified",
             as_of=_AS_OF,
             note=_NOTE,
+        ),
+        Row(
+            provider="ovh",
+            gpu=None,
+            count=0,
+            price=None,
+            source="no price of OVHcloud's flavours without a GPU was collected; unverified",
+            as_of=_AS_OF,
+            note="the cheapest flavour, as long as the instance exists",
         ),
     )
 }
