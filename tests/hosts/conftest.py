@@ -6,26 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.containers.fixtures import base_image, podman, podman_store, test_images
+from tests.containers.fixtures import podman, podman_store, test_images
 from tests.containers.rig import Podman
 from tests.hosts.cases import CASES
-from tests.hosts.machine import Machine, machine_in, make_image, make_systemd_image
+from tests.hosts.machine import Machine, machine_in
+from tests.machines import images
 
-__all__ = ["base_image", "podman", "podman_store", "test_images"]
+__all__ = ["podman", "podman_store", "test_images"]
 
 
 @pytest.fixture(scope="session")
-def machine_image(podman_store: Podman, base_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def machine_image(test_images: list[str]) -> str:
     """Return an image of a fresh host that can install everything without a network."""
-    requirements = CASES["ssh-echo"].files()["image/gateway-requirements.txt"]
-    return make_image(podman_store, base_image, requirements, tmp_path_factory.mktemp("machine"))
+    assert test_images
+    return images.bare_image()
 
 
 @pytest.fixture(scope="session")
-def systemd_image(podman_store: Podman, machine_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def systemd_image(test_images: list[str]) -> str:
     """Return an image of a fresh host with systemd and Docker."""
-    assert machine_image
-    return make_systemd_image(podman_store, tmp_path_factory.mktemp("systemd"))
+    assert test_images
+    return images.systemd_image()
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from tests.containers.rig import Podman
 from tests.hosts.cases import Case
-from tests.hosts.machine import IMAGE, TOKEN, Machine, machine_in
+from tests.hosts.machine import Machine, machine_in
 from tests.hosts.test_bootstrap import lines_of, verdict
 from tests.hosts.test_environment_file import NASTY
+from tests.machines.images import TOKEN, bare_image
 
 from plexctl_providers._common.host_environment import environment_text
 
@@ -18,13 +19,14 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 URL = "http://127.0.0.1:9000"
 PROMPT = 'It\'s "quoted" $HOME\nand a second line'
-WANTED = {"engine": "echo", "gateway": {"port": 9000, "text_prompt": PROMPT}, "image": {"base": IMAGE}}
+WANTED = {"engine": "echo", "gateway": {"port": 9000, "text_prompt": PROMPT}}
 UNIT = "plexctl-gateway.service"
 
 
 def machine_with(podman: Podman, image: str, folder: Path, runtime: str) -> Iterator[Machine]:
     """Give a fresh host with systemd, and a bundle for a runtime."""
-    files = Case("systemd", "ssh", {**WANTED, "host": {"runtime": runtime}}).files()
+    wanted = {**WANTED, "image": {"base": bare_image()}, "host": {"runtime": runtime}}
+    files = Case("systemd", "ssh", wanted).files()
     with machine_in(podman, image, files, folder / "bundle") as one:
         yield one
 
@@ -55,17 +57,16 @@ def test_by_systemd_it_comes_back_and_ends_when_it_should(python_machine: Machin
     assert {line.split()[3] for line in lines_of(machine) if line.endswith(" started")} == {"system", "ready"}
 
     machine("systemctl", "kill", "--kill-who=main", "--signal=KILL", UNIT)
-    machine.until("1", "systemctl", "show", UNIT, "--property=NRestarts", "--value")
-    machine.until("active", "systemctl", "is-active", UNIT)
-    machine.podman("restart", "--time", "20", machine.name)
-    machine.until("running", "systemctl", "is-system-running", "--wait")
-    machine.until("active", "systemctl", "is-active", UNIT)
+    machine.until(f"[ $(systemctl show {UNIT} --property=NRestarts --value) = 1 ]")
+    machine.until(f"systemctl is-active --quiet {UNIT}")
+    machine.restart()
+    machine.until(f"systemctl is-active --quiet {UNIT}")
     assert lines_of(machine)[-1] == "plexctl: ready on 127.0.0.1:9000"
     assert verdict(machine, URL) == "talking"
 
     machine("sh", "-c", 'echo PLEXCTL_EXPIRES_AT="1" >>/etc/plexctl/plexctl.env')
     machine("systemctl", "restart", UNIT)
-    machine.until("inactive", "systemctl", "is-active", UNIT)
+    machine.until(f"[ $(systemctl is-active {UNIT}) = inactive ]")
     assert shown(machine, "Result", "NRestarts") == {"Result": "success", "NRestarts": "0"}
 
     assert lines_of(machine, "--uninstall")[-1] == "plexctl: removed"
@@ -76,7 +77,7 @@ def test_by_systemd_it_comes_back_and_ends_when_it_should(python_machine: Machin
 def test_with_docker_it_is_built_run_and_removed(docker_machine: Machine) -> None:
     """Docker is found and used: on the loopback only, as the host's own user, values in no command line."""
     machine = docker_machine
-    machine.podman("save", "--quiet", "--output", f"{machine.bundle}/base.tar", IMAGE)
+    machine.podman("save", "--quiet", "--output", f"{machine.bundle}/base.tar", bare_image())
     machine("docker", "load", "--quiet", "--input", "/root/bundle/base.tar")
     lines_of(machine)
     assert verdict(machine, URL) == "talking"
@@ -89,8 +90,8 @@ def test_with_docker_it_is_built_run_and_removed(docker_machine: Machine) -> Non
     assert TOKEN not in machine("sh", "-c", "cat /proc/[0-9]*/cmdline")
 
     machine("docker", "kill", "plexctl-gateway")
-    machine.until("1", "systemctl", "show", UNIT, "--property=NRestarts", "--value")
-    machine.until("active", "systemctl", "is-active", UNIT)
+    machine.until(f"[ $(systemctl show {UNIT} --property=NRestarts --value) = 1 ]")
+    machine.until(f"systemctl is-active --quiet {UNIT}")
     assert lines_of(machine)[-1] == "plexctl: ready on 127.0.0.1:9000"
     machine("systemctl", "stop", UNIT)
     assert shown(machine, "Result", "ActiveState") == {"Result": "success", "ActiveState": "inactive"}

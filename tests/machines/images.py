@@ -2,7 +2,8 @@
 
 `bare`: a Debian that was never touched, with sshd; what a deployment installs is in it as packages, for a machine
 without a network. `warm`: the same with the gateway's Python environment below /opt/plexctl/versions already, so that a
-deployment of the echo engine takes a second. `systemd`: `bare` with systemd and Docker.
+deployment of the echo engine takes a second. `systemd`: `bare` with systemd and Docker; `warm-systemd`:
+`warm` with systemd alone.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ import fcntl
 import hashlib
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from tests.containers.rig import DEBIAN, base_images
 from tests.hosts.cases import CASES, FILLED
 
 from plexctl_providers._common.placeholders import fill
 
+Image = Literal["bare", "warm", "systemd", "warm-systemd"]
 TOKEN = "token-of-a-test"
 _LOCK = Path("/run/lock/plexctl-machine-images.lock")
 _BUILD_S = 900
@@ -56,6 +58,10 @@ RUN apt-get install --yes --no-install-recommends dbus docker.io iptables system
  && mkdir --parents /etc/docker \\
  && echo '{{"default-cgroupns-mode": "private"}}' >/etc/docker/daemon.json
 """
+_WARM_SYSTEMD = """\
+FROM {warm}
+RUN apt-get install --yes --no-install-recommends dbus systemd systemd-sysv
+"""
 
 
 @cache
@@ -75,6 +81,20 @@ def warm_image() -> str:
 def systemd_image() -> str:
     """Return the image of a machine with systemd and Docker."""
     return _made("systemd", _SYSTEMD.format(bare=bare_image()), {})
+
+
+@cache
+def warm_systemd_image() -> str:
+    """Return the image of a machine with systemd, without Docker, in which there is nothing to install."""
+    return _made("warm-systemd", _WARM_SYSTEMD.format(warm=warm_image()), {})
+
+
+IMAGES: Mapping[Image, Callable[[], str]] = {
+    "bare": bare_image,
+    "warm": warm_image,
+    "systemd": systemd_image,
+    "warm-systemd": warm_systemd_image,
+}
 
 
 def filled(files: Mapping[str, str]) -> dict[str, str]:

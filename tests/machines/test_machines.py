@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.machines.client import Person
 from tests.machines.gpu import Gpu
-from tests.machines.machine import Machine, Machines
+from tests.machines.machine import Machines
 
 USER_DATA = """\
 #cloud-config
@@ -79,7 +79,7 @@ def test_cloud_init_brings_host_key_and_caller(machines: Machines, person: Perso
             assert as_root.stdout is not None
             assert 'Please login as the user "ubuntu"' in as_root.stdout.readline()
             as_root.kill()
-        until(one, "test", "-f", "/var/lib/plexctl/prepared")
+        one.until("test -f /var/lib/plexctl/prepared")
         assert one("stat", "--format=%a %U", "/var/lib/cloud/instance/user-data.txt") == "600 root"
 
 
@@ -102,8 +102,3 @@ def test_connections_break_and_machines_reboot(machines: Machines, person: Perso
         one.power_on()
         assert person.ssh(one, "ls . /tmp").stdout == ".:\nkept\n\n/tmp:\n"
         assert not any("sleep 2000" in line for line in one.processes())
-
-
-def until(machine: Machine, *argv: str) -> None:
-    """Wait until a command succeeds in the machine."""
-    assert machine.run("timeout", "30", "sh", "-c", f"until {' '.join(argv)}; do sleep 0.05; done").returncode == 0
