@@ -26,6 +26,8 @@ need docker-compose docker-compose
 need cloud-init cloud-init
 need caddy caddy
 need systemd systemd-analyze
+need openssh-server sshd
+need openssh-client ssh
 if [ ${#missing[@]} -gt 0 ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
     $sudo apt-get update -qq

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.machines.fixtures import machines
 from tests.ssh.rig import Sshd, sshd
 
-from plexctl_providers._common.ssh import Connection, connect
+from plexctl_providers._common.ssh.connection import Connection, connect
+
+__all__ = ["machines"]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from plexctl_providers._common.ssh import Destination, KeyPair, Login, Trust, is_reachable, new_key_pair
+from plexctl_providers._common.ssh.connection import is_reachable
+from plexctl_providers._common.ssh.destination import Destination
+from plexctl_providers._common.ssh.keys import KeyPair, new_key_pair
+from plexctl_providers._common.ssh.login import Login
+from plexctl_providers._common.ssh.trust import Trust
 
 USER = pwd.getpwuid(os.getuid()).pw_name
 PATIENCE_S = 20.0
@@ -71,9 +75,9 @@ class Sshd:
 
 @contextmanager
 def sshd(
-    folder: Path, *lines: str, sftp: bool = True, keys: Sequence[KeyPair] = (), prefix: Sequence[str] = ()
+    folder: Path, *lines: str, sftp: str = "internal-sftp", keys: Sequence[KeyPair] = (), prefix: Sequence[str] = ()
 ) -> Iterator[Sshd]:
-    """Give an sshd with further lines of configuration, and further host keys; `prefix` starts it."""
+    """Give an sshd with further lines of configuration, or another sftp, or other host keys; `prefix` starts it."""
     folder.mkdir(parents=True, exist_ok=True)
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
@@ -81,7 +85,7 @@ def sshd(
     hosts = list(keys) or [new_key_pair("host")]
     paths = [write_key(folder / f"host{number}", key) for number, key in enumerate(hosts)]
     (folder / "authorized_keys").write_text(f"{mine.public}\n", encoding="utf-8")
-    further = ["Subsystem sftp internal-sftp"] if sftp else []
+    further = [f"Subsystem sftp {sftp}"] if sftp else []
     text = [_CONFIG.format(port=port, folder=folder), *(f"HostKey {path}" for path in paths), *further, *lines, ""]
     (folder / "config").write_text("\n".join(text), encoding="utf-8")
     argv = [*prefix, _SSHD, "-D", "-f", str(folder / "config"), "-E", str(folder / "log")]
@@ -118,7 +122,11 @@ class Wire:
         with suppress(OSError):
             while True:
                 near, _ = self.listener.accept()
-                far = socket.create_connection(("127.0.0.1", self.target))
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.target))
+                except ConnectionRefusedError:
+                    near.close()
+                    continue
                 self.pairs.append((near, far))
                 for source, sink in ((near, far), (far, near)):
                     threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()

@@ -10,7 +10,11 @@ import pytest
 from tests.ssh.rig import Sshd, sshd
 
 from plexctl.secret import Secret
-from plexctl_providers._common.ssh import Destination, Login, Trust, argv, new_key_pair, text_for
+from plexctl_providers._common.ssh.destination import Destination
+from plexctl_providers._common.ssh.keys import new_key_pair
+from plexctl_providers._common.ssh.known_hosts import text_for
+from plexctl_providers._common.ssh.login import Login, argv
+from plexctl_providers._common.ssh.trust import Trust
 
 PIN = Trust(pinned=("ssh-ed25519 AAAA",))
 GPU = Destination("gpu.example.org", 2222, "me")

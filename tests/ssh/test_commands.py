@@ -15,14 +15,9 @@ from tests.ssh.rig import Sshd, Wire, sshd, until, wire_to
 
 from plexctl.errors import ProviderError
 from plexctl.secret import Secret
-from plexctl_providers._common.ssh import (
-    CommandFailedError,
-    CommandTimeoutError,
-    Connection,
-    ConnectionLostError,
-    Finished,
-    connect,
-)
+from plexctl_providers._common.ssh.connection import Connection, connect
+from plexctl_providers._common.ssh.errors import CommandFailedError, CommandTimeoutError, ConnectionLostError
+from plexctl_providers._common.ssh.running import Finished
 
 pytestmark = pytest.mark.real
 LARGE = 5_000_000

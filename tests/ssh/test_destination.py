@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plexctl.errors import ConfigurationError
-from plexctl_providers._common.ssh import Destination
+from plexctl_providers._common.ssh.destination import Destination
 
 
 @pytest.mark.parametrize(

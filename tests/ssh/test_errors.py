@@ -11,18 +11,14 @@ import paramiko  # type: ignore[import-untyped]
 import pytest
 from tests.ssh.rig import free_port, server_that
 
-from plexctl.errors import PlexError, ProviderError
-from plexctl_providers._common.ssh import (
-    ConnectionLostError,
-    Destination,
-    Login,
-    Trust,
-    UnreachableError,
-    connect,
-    is_reachable,
-    new_key_pair,
-)
-from plexctl_providers._common.ssh.errors import reaching, speaking_to
+from plexctl.errors import ExtraMissingError, PlexError, ProviderError
+from plexctl_providers._common.ssh.connection import connect, is_reachable
+from plexctl_providers._common.ssh.destination import Destination
+from plexctl_providers._common.ssh.errors import ConnectionLostError, UnreachableError, reaching, speaking_to
+from plexctl_providers._common.ssh.keys import new_key_pair
+from plexctl_providers._common.ssh.login import Login
+from plexctl_providers._common.ssh.trust import Trust
+from plexctl_providers._common.ssh.vendor import load
 
 WHERE = Destination("gpu", 22, "me")
 ARGUMENTS = {
@@ -65,6 +61,13 @@ def test_every_error_of_a_socket_that_connects_is_one_of_ours(error: OSError) ->
     """Each says that the host cannot be reached, in one line."""
     with pytest.raises(UnreachableError, match="me@gpu"), reaching(WHERE):
         raise error
+
+
+def test_a_package_that_is_missing_is_named_with_the_extra() -> None:
+    """Without paramiko, the error says what to install."""
+    with pytest.raises(ExtraMissingError, match="ssh needs the package plexctl_has_no_such") as caught:
+        load("plexctl_has_no_such")
+    assert caught.value.hint == "pip install 'plexctl[ssh]'"
 
 
 def test_our_own_errors_pass_as_they_are() -> None:
@@ -110,12 +113,15 @@ def test_who_is_no_ssh_server_is_told_apart(answer: Callable[[socket.socket], No
 def test_a_port_where_nobody_listens_and_a_name_of_nobody_are_unreachable() -> None:
     """Both say so at once, and `is_reachable` answers without an error."""
     nobody = Destination("127.0.0.1", free_port(), "me")
-    unknown = replace(nobody, host="gpu.invalid")
+    unknown, no_name = replace(nobody, host="gpu.invalid"), replace(nobody, host=f"{'a' * 64}.invalid")
     with pytest.raises(UnreachableError, match="refuses connections on port"):
         connect(Login(nobody))
     with pytest.raises(UnreachableError, match=r"no host has the name gpu\.invalid"):
         connect(Login(unknown))
+    with pytest.raises(UnreachableError, match="no host has the name aaa"):
+        connect(Login(no_name))
     assert not is_reachable(nobody)
+    assert not is_reachable(no_name)
     assert not is_reachable(unknown)
     with server_that(say(b"", stays=False)) as somebody:
         assert is_reachable(somebody)

@@ -15,9 +15,12 @@ from tests.ssh.rig import Sshd, sshd, until, wire_to
 
 from plexctl.errors import PreflightError, ProviderError
 from plexctl.secret import Secret
-from plexctl_providers._common.ssh import Connection, ConnectionLostError, connect
+from plexctl_providers._common.ssh.connection import Connection, connect
+from plexctl_providers._common.ssh.errors import ConnectionLostError
 from plexctl_providers._common.ssh.putting import archive
 
+SFTP = ("internal-sftp", "")
+BROKEN_SFTP = ("/bin/echo hello", "/bin/false", "/bin/sleep 60")
 CANARY = "canary-of-a-file"
 SMALL_DISK_KIB = 64
 LARGE = b"x" * 64_000_000
@@ -34,9 +37,9 @@ def names_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("sftp", [True, False])
-def test_a_file_is_put_with_its_mode(tmp_path: Path, *, sftp: bool) -> None:
-    """Contents and mode arrive, also over what is there, by sftp and without it; nothing is left beside it."""
+@pytest.mark.parametrize("sftp", SFTP)
+def test_a_file_is_put_with_its_mode(tmp_path: Path, sftp: str) -> None:
+    """Contents and mode arrive, also over what is there, by sftp and without it; nothing else is left."""
     folder = tmp_path / "it's here"
     folder.mkdir()
     data = bytes(range(256)) * 1000
@@ -50,6 +53,16 @@ def test_a_file_is_put_with_its_mode(tmp_path: Path, *, sftp: bool) -> None:
     assert (folder / "data").read_bytes() == data
     assert [mode_of(folder / name) for name in ("secret", "data", "-n")] == [0o600, 0o644, 0o400]
     assert names_in(folder) == ["-n", "data", "secret"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("sftp", BROKEN_SFTP)
+def test_a_file_is_put_where_sftp_is_broken(tmp_path: Path, sftp: str) -> None:
+    """An sftp that talks rubbish, ends or says nothing is done without, in its time."""
+    path = tmp_path / "file"
+    with sshd(tmp_path / "sshd", sftp=sftp) as one, connect(one.login, timeout_s=3) as connection:
+        connection.put(str(path), Secret(CANARY), mode=0o600)
+    assert (path.read_text(encoding="utf-8"), mode_of(path)) == (CANARY, 0o600)
 
 
 @pytest.mark.real
@@ -67,8 +80,8 @@ def test_what_a_broken_put_left_is_replaced_and_a_link_in_its_place_is_not_follo
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("sftp", [True, False])
-def test_what_cannot_be_written_says_why(tmp_path: Path, *, sftp: bool) -> None:
+@pytest.mark.parametrize("sftp", SFTP)
+def test_what_cannot_be_written_says_why(tmp_path: Path, sftp: str) -> None:
     """A folder that is not there, or a folder in the file's place, is an error with the path; nothing is left."""
     (tmp_path / "folder" / "inside").mkdir(parents=True)
     with sshd(tmp_path / "sshd", sftp=sftp) as one, connect(one.login) as connection:
@@ -82,8 +95,8 @@ def test_what_cannot_be_written_says_why(tmp_path: Path, *, sftp: bool) -> None:
 
 @pytest.mark.real
 @pytest.mark.skipif(os.getuid() != 0, reason="a small disk is mounted, in a namespace of its own")
-@pytest.mark.parametrize("sftp", [True, False])
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, *, sftp: bool) -> None:
+@pytest.mark.parametrize("sftp", SFTP)
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, sftp: str) -> None:
     """Neither a file nor a tree that does not fit is left there in part under its name, and the disk is named."""
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -6,7 +6,7 @@ import pytest
 from tests.ssh.rig import keygen, write_key
 
 from plexctl.errors import ConfigurationError
-from plexctl_providers._common.ssh import KeyPair, fingerprint, key_hash, key_words, new_key_pair, public_half
+from plexctl_providers._common.ssh.keys import KeyPair, fingerprint, key_hash, key_words, new_key_pair, public_half
 
 GITHUB = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 GITHUB_FINGERPRINT = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"

@@ -14,20 +14,18 @@ from tests.ssh.rig import USER, Sshd, keygen, sshd, write_key
 
 from plexctl.errors import PlexError
 from plexctl.secret import Secret
-from plexctl_providers._common.ssh import (
+from plexctl_providers._common.ssh.connection import connect
+from plexctl_providers._common.ssh.errors import (
     ChangedHostKeyError,
     ConnectionLostError,
-    KeyPair,
-    Login,
     LoginRefusedError,
-    Trust,
     UnknownHostKeyError,
     UnreachableError,
-    connect,
-    fingerprint,
-    new_key_pair,
-    text_for,
 )
+from plexctl_providers._common.ssh.keys import KeyPair, fingerprint, new_key_pair
+from plexctl_providers._common.ssh.known_hosts import text_for
+from plexctl_providers._common.ssh.login import Login
+from plexctl_providers._common.ssh.trust import Trust
 
 pytestmark = pytest.mark.real
 PHRASE = "canary of a passphrase"

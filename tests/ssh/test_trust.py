@@ -8,17 +8,11 @@ from typing import Protocol
 import pytest
 
 from plexctl.errors import ConfigurationError, CredentialsError
-from plexctl_providers._common.ssh import (
-    ChangedHostKeyError,
-    Destination,
-    Trust,
-    UnknownHostKeyError,
-    fingerprint,
-    public_half,
-    text_for,
-)
-from plexctl_providers._common.ssh.known_hosts import parse
-from plexctl_providers._common.ssh.trust import check_host_key, known_of
+from plexctl_providers._common.ssh.destination import Destination
+from plexctl_providers._common.ssh.errors import ChangedHostKeyError, UnknownHostKeyError
+from plexctl_providers._common.ssh.keys import fingerprint, public_half
+from plexctl_providers._common.ssh.known_hosts import parse, text_for
+from plexctl_providers._common.ssh.trust import Trust, check_host_key, known_of
 
 ONE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKpZ9uy+H3i8xtW8VkPkRWG+EVj+mdw33PAHxFfVVekd"
@@ -103,6 +97,12 @@ def test_what_is_not_of_the_host_does_not_make_it_known(believes: Ask, line: str
         "UnknownHostKeyError: me@gpu.example.org shows a key that known_hosts does not know: ED25519"
     )
     assert f"--accept-host-key {fingerprint(ONE)}" in said
+
+
+@pytest.mark.parametrize(("shown", "name"), [(ONE, "ed25519"), (ECDSA, "ecdsa")])
+def test_the_hint_names_the_file_of_the_shown_key_s_type(believes: Ask, shown: str, name: str) -> None:
+    """What the user is told to look at on the host is the key that was shown."""
+    assert f"/etc/ssh/ssh_host_{name}_key.pub" in believes("", shown)
 
 
 def test_an_unknown_host_is_believed_by_the_fingerprint_that_the_user_names(believes: Ask) -> None:

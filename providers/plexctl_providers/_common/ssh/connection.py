@@ -48,11 +48,14 @@ class Channel(Protocol):
 class Connection:
     """Runs commands, puts files and opens ports, several at once if need be; `connect` makes one."""
 
-    def __init__(self, destination: Destination, transport: Any, host_key: str, jump: Connection | None) -> None:
+    def __init__(
+        self, destination: Destination, transport: Any, host_key: str, *, jump: Connection | None, timeout_s: float
+    ) -> None:
         self.destination = destination
         self.host_key = host_key
         self._transport = transport
         self._jump = jump
+        self._timeout_s = timeout_s
         self._keepalive: Keepalive | None = None
 
     def __enter__(self) -> Self:
@@ -132,8 +135,16 @@ class Connection:
             return channel
 
     def sftp(self) -> Any:
-        """Open paramiko's SFTP client."""
-        return self._transport.open_sftp_client()
+        """Open paramiko's SFTP client, each of whose steps has a time limit. Raises paramiko's errors."""
+        paramiko = load_paramiko()
+        channel = self._transport.open_session()
+        try:
+            channel.settimeout(self._timeout_s)
+            channel.invoke_subsystem("sftp")
+            return paramiko.SFTPClient(channel)
+        except BaseException:
+            channel.close()
+            raise
 
     def is_alive(self) -> bool:
         """Tell whether the connection is up, as far as anybody knows."""
@@ -193,7 +204,7 @@ def connect(login: Login, *, timeout_s: float = 15, keepalive_s: float = 15) -> 
         if jump is not None:
             jump.close()
         raise
-    connection = Connection(destination, transport, host_key, jump)
+    connection = Connection(destination, transport, host_key, jump=jump, timeout_s=timeout_s)
     connection.keep_alive(keepalive_s)
     return connection
 
@@ -203,7 +214,7 @@ def is_reachable(destination: Destination) -> bool:
     try:
         with socket.create_connection((destination.host, destination.port), _LOOK_S):
             return True
-    except OSError:
+    except (OSError, UnicodeError):
         return False
 
 

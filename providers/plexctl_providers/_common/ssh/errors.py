@@ -62,7 +62,7 @@ def reaching(destination: Destination) -> Iterator[None]:
     """Turn every error of a socket that is being connected into UnreachableError."""
     try:
         yield
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise UnreachableError(f"no host has the name {destination.host}", hint="check how it is spelt") from error
     except TimeoutError as error:
         raise UnreachableError(

@@ -71,6 +71,8 @@ class _Tunnel:
         """Return the connection, made anew where it broke; one caller at a time makes it."""
         with self._connecting:
             if self._connection is None or not self._connection.is_alive():
+                if self._connection is not None:
+                    self._connection.close()
                 connection = self._connect()
                 with self._lock:
                     self._connection = connection

@@ -55,7 +55,7 @@ def _from_file(path: Path, held: list[Any], passphrase: Secret | None) -> Identi
 def _all(login: Login, held: list[Any]) -> list[Identity]:
     found = [Identity(f"{one.comment or one.get_name()} (agent)", one) for one in held]
     shown = {_public_of(one) for one in held}
-    obstacles: list[str] = []
+    obstacles: list[LoginRefusedError] = []
     for path in [] if login.home is None else [login.home / ".ssh" / name for name in _DEFAULTS]:
         if not path.is_file():
             continue
@@ -64,12 +64,11 @@ def _all(login: Login, held: list[Any]) -> list[Identity]:
             if key.public not in shown:
                 found.append(Identity(str(path), _with_certificate(private_key(key, login.passphrase), path)))
         except LoginRefusedError as error:
-            obstacles.append(error.message)
+            obstacles.append(error)
     if not found:
-        words = "; ".join(obstacles) or "no agent has a key, and there is no key file"
-        raise LoginRefusedError(
-            f"no key to log in to {login.destination} with: {words}", hint="name a key's file with --identity"
-        )
+        words = "; ".join(one.message for one in obstacles) or "no agent has a key, and there is no key file"
+        hint = obstacles[0].hint if obstacles else "name a key's file with --identity"
+        raise LoginRefusedError(f"no key to log in to {login.destination} with: {words}", hint=hint)
     return found
 
 

@@ -63,7 +63,7 @@ def output(channel: Any, stdin: bytes, deadline: float | None) -> Iterator[tuple
             pieces = list(_pieces(channel))
             yield from pieces
             if left and not channel.closed and channel.send_ready():
-                left = left[channel.send(left[:_PIECE]) :]
+                left = left[_sent(channel, left[:_PIECE]) :]
                 if not left:
                     channel.shutdown_write()
                 continue
@@ -83,6 +83,16 @@ def exit_code(channel: Any, deadline: float | None) -> int | None:
 def last_line(text: str) -> str:
     """Return the last line that says anything, which is where commands say why they failed."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "no reason given")
+
+
+def _sent(channel: Any, data: memoryview) -> int:
+    """Send what can be sent, and return how much that was: nothing to a command that ended meanwhile."""
+    try:
+        return int(channel.send(data))
+    except OSError:
+        if not channel.closed:
+            raise
+        return 0
 
 
 def _pieces(channel: Any) -> Iterator[tuple[bool, bytes]]:

@@ -93,7 +93,8 @@ def _unknown(trust: Trust, known: Known, destination: Destination, shown: str) -
         words += f", which is not the accepted {' or '.join(trust.accepted)}"
     if known.has_authority:
         words += " (the certificate authority in known_hosts cannot be asked)"
-    own = "`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there shows it"
+    kind = key_words(shown).partition(" ")[0].lower()
+    own = f"`ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub` there shows it"
     hint = f"compare it with the host's own ({own}), then add `--accept-host-key {fingerprint(shown)}`"
     return UnknownHostKeyError(words, hint=hint)
 
