@@ -168,7 +168,7 @@ def test_lambda_reads_its_api(plexctl: Plexctl, source: Source) -> None:
         item("cpu_4x_general", 20, 0, "us-east-1"),
     ]
     named = {str(index): entry for index, entry in enumerate(items)}
-    source.answers["/instance-types"] = (200, json.dumps({"data": named}).encode())
+    source.answers["/api/v1/instance-types"] = (200, json.dumps({"data": named}).encode())
     env = {**DAY, "LAMBDA_CLOUD_BASE_URL": source.url, "LAMBDA_API_KEY": KEY}
     result = plexctl.ok("catalog", "refresh", "-p", "lambda", "--json", env=env)
     assert check(result.document)["providers"][0]["rows"] == 2

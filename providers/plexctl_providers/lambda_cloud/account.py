@@ -42,6 +42,7 @@ class Account:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self._images: list[Image] | None = None
 
     def instances(self) -> list[Instance]:
         """Return every instance of which something is left."""
@@ -111,8 +112,10 @@ class Account:
         return self._create(FILE_SYSTEMS, "create the file system", body, file_system_of)
 
     def images(self) -> list[Image]:
-        """Return every image."""
-        return self._list(IMAGES, "list images", image_of)
+        """Return every image, as it was told first: they do not change while a command runs."""
+        if self._images is None:
+            self._images = self._list(IMAGES, "list images", image_of)
+        return self._images
 
     def types(self) -> list[InstanceType]:
         """Return every instance type, with the regions that have capacity at this moment."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from plexctl.contract import Context
 from plexctl.errors import ConfigurationError, PlexError, ProviderError
@@ -19,7 +20,9 @@ from plexctl_providers.lambda_cloud.pacing import Pace, pace_of
 if TYPE_CHECKING:
     import httpx
 
-API = "https://cloud.lambda.ai/api/v1"
+API = "https://cloud.lambda.ai"
+PATH = "/api/v1"
+"""Put after an address that has no path, as Lambda's own description and other clients take it."""
 ADDRESS = "LAMBDA_CLOUD_BASE_URL"
 KEY = "LAMBDA_API_KEY"
 LAUNCH = "/instance-operations/launch"
@@ -44,9 +47,9 @@ class Client:
         """Return where the API is. Raises ConfigurationError for http to another machine."""
         base = self._context.environment.get(ADDRESS, "").rstrip("/") or API
         if is_trustworthy(base):
-            return base
+            return base if urlsplit(base).path else f"{base}{PATH}"
         words = f"{ADDRESS}={base!r} is not usable"
-        raise ConfigurationError(words, hint="give https://HOST/api/v1, or http:// to this machine")
+        raise ConfigurationError(words, hint="give https://HOST, or http:// to this machine")
 
     @property
     def key(self) -> str:

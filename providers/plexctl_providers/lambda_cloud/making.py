@@ -49,19 +49,17 @@ class Making:
         material = material_of(str(body["public_key"]))
 
         def mine() -> list[SshKey]:
-            return [key for key in keys() if key.material == material]
-
-        def keys() -> list[SshKey]:
             found = self._account.ssh_keys()
             if any(key.name == body["name"] and key.material != material for key in found):
                 raise ConflictError(
-                    f"an ssh key of yours at Lambda is called {body['name']}, and it is another one",
-                    hint="rename or delete it: https://cloud.lambda.ai/ssh-keys",
+                    f"an ssh key at Lambda is called {body['name']}, and it is another one",
+                    hint="delete it: https://cloud.lambda.ai/ssh-keys",
                 )
-            return found
+            return [key for key in found if key.material == material]
 
-        kept = self._ensure(planned.kind, str(body["name"]), mine, lambda: self._account.add_ssh_key(body))
-        for other in mine():
+        there = mine()
+        kept = self._ensure(planned.kind, str(body["name"]), mine, lambda: self._account.add_ssh_key(body), there)
+        for other in there:
             if other.id != kept.id:  # a create whose answer was lost, and whose key came late
                 self._account.delete(KEYS, other.id, "delete the key's double")
         return kept

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import msgspec
 
 from plexctl.catalog.readers import Asked, get_json, refuse_cleartext
@@ -9,7 +11,9 @@ from plexctl.catalog.rows import Row
 from plexctl.errors import CredentialsError, ProviderError
 from plexctl.secret import Secret
 
-BASE = "https://cloud.lambda.ai/api/v1"
+BASE = "https://cloud.lambda.ai"
+PATH = "/api/v1"
+"""Put after a base that has no path, as Lambda's own description and other clients take it."""
 BASE_VARIABLE = "LAMBDA_CLOUD_BASE_URL"
 KEY_VARIABLE = "LAMBDA_API_KEY"
 
@@ -47,7 +51,8 @@ def read(asked: Asked) -> list[Row]:
         raise CredentialsError(f"{KEY_VARIABLE} is not set", hint=f"export {KEY_VARIABLE}")
     base = asked.environ.get(BASE_VARIABLE) or BASE
     refuse_cleartext(base, BASE_VARIABLE)
-    body = get_json(f"{base.rstrip('/')}/instance-types", "Lambda's API", asked, Secret(key))
+    root = base.rstrip("/") + ("" if urlsplit(base).path.strip("/") else PATH)
+    body = get_json(f"{root}/instance-types", "Lambda's API", asked, Secret(key))
     try:
         items = _ANSWER.decode(body).data
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

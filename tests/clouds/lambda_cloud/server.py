@@ -63,7 +63,7 @@ class Lambda(State):
     @property
     def url(self) -> str:
         """What LAMBDA_CLOUD_BASE_URL is set to."""
-        return f"http://127.0.0.1:{self._server.server_port}{BASE}"
+        return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def environment(self) -> dict[str, str]:
