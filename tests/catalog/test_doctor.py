@@ -50,7 +50,8 @@ def test_all_is_well(plexctl: Plexctl, hub: Hub) -> None:
     """With a token that may read the model there is a finding for each check, none fails, and the exit code is 0."""
     code, found = findings(plexctl, hub, "ann")
     assert code == 0
-    names = ["python", "extras", "container", "ssh", "hugging-face", "hub", "clock"]
+    ssh = ["ssh", "ssh-library", "ssh-keys", "ssh-known-hosts"]
+    names = ["python", "extras", "container", *ssh, "hugging-face", "hub", "clock"]
     assert list(found) == [*names, *(f"credentials-{name}" for name in BUILT_IN)]
     assert (found["hugging-face"]["level"], found["clock"]["level"]) == ("ok", "ok")
     assert not plexctl.home.exists()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from plexctl.errors import PlexError, PreflightError
 from plexctl.extras import check_extras, requirements
+from plexctl.flows.doctor_ssh import check_ssh
+from plexctl.flows.running import answer_of
 from plexctl.flows.session import Session
 from plexctl.model import Finding, Level
 from plexctl.registry import OWN_HARDWARE
@@ -29,7 +30,6 @@ DEADLINE_S = 8.0
 """For all checks together."""
 GPU_DEADLINE_S = 125.0
 """For measuring a GPU, which loads torch first."""
-_TOOL_LIMIT_S = 4.0
 _HUB_LIMIT_S = 5.0
 _CLOCK_WARN_S = 30.0
 _CLOCK_FAIL_S = 300.0
@@ -98,15 +98,6 @@ def check_container(environ: Mapping[str, str]) -> list[Finding]:
         words = f"{' and '.join(found)} is installed and does not answer"
         return [Finding("container", Level.WARN, words, f"start it, or see `{found[0]} info`")]
     return [Finding("container", Level.WARN, "no container engine", "install docker or podman to build images here")]
-
-
-def check_ssh(environ: Mapping[str, str]) -> list[Finding]:
-    """Say whether there is an ssh client, which hosts and VMs need."""
-    path = shutil.which("ssh", path=environ.get("PATH"))
-    if path is None:
-        return [Finding("ssh", Level.WARN, "no ssh client", "install openssh-client for hosts and VMs")]
-    words = _output([path, "-V"], environ).partition(",")[0]
-    return [Finding("ssh", Level.OK, words or "an ssh client is installed")]
 
 
 def check_hub(environ: Mapping[str, str], hub_token: Callable[[], Token | None]) -> list[Finding]:
@@ -194,16 +185,5 @@ def _findings(name: str, answer: list[Finding] | Exception) -> list[Finding]:
 
 def _output(argv: list[str], environ: Mapping[str, str]) -> str:
     """Return the first line that a tool says, empty when it fails or takes too long."""
-    try:
-        done = subprocess.run(
-            argv,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_TOOL_LIMIT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.decode("utf-8", "replace").strip().partition("\n")[0][:80]
+    code, said = answer_of(argv, environ)
+    return said.partition("\n")[0][:80] if code == 0 else ""
