@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from plexctl.contract import Capabilities, Context, DeploymentJournal
+from plexctl.contract import Capabilities, Context, DeploymentJournal, Login
 from plexctl.errors import NotFoundError
 from plexctl.model import (
     Deployment,
@@ -32,6 +32,7 @@ from plexctl_providers.ovh.ai_deploy import APP
 from plexctl_providers.ovh.app_offers import app_offers, check_app_offer
 from plexctl_providers.ovh.apps import Apps
 from plexctl_providers.ovh.client import Client
+from plexctl_providers.ovh.consumer_key import request_consumer_key
 from plexctl_providers.ovh.instance_offers import check_flavour, instance_offers, read_flavours
 from plexctl_providers.ovh.machines import Machines
 from plexctl_providers.ovh.projects import project_for
@@ -74,6 +75,11 @@ class OvhProvider:
         who = "the service account" if self._client.credentials.is_service_account else "the consumer key"
         words = f"OVHcloud takes {who}: {count} Public Cloud project{'' if count == 1 else 's'}"
         return Finding("credentials-ovh", Level.OK, words)
+
+    def begin_login(self) -> Login:
+        """Ask for a consumer key, which counts once its owner has confirmed it. Raises what `client` raises."""
+        address, key = request_consumer_key(self._context.environment)
+        return Login(address, "OVH_CONSUMER_KEY", key)
 
     def offers(self, need: Need) -> list[Offer]:
         """Offer what is in stock and within the quota. Prices are not told there: the catalogue's are used."""

@@ -68,7 +68,7 @@ class Credentials:
     def renewal(self) -> str:
         """The one step that gives a person new keys, as a hint."""
         return (
-            f"make new keys at {self.token_page}, or run `plexctl doctor`; set OVH_APPLICATION_KEY, "
+            f"make new keys at {self.token_page}, or run `plexctl doctor --login ovh`; set OVH_APPLICATION_KEY, "
             "OVH_APPLICATION_SECRET and OVH_CONSUMER_KEY"
         )
 
@@ -122,7 +122,9 @@ def _check(found: Credentials, given: Mapping[str, str], *, needs_consumer_key: 
         hint = f"{found.renewal}; for CI, set OVH_CLIENT_ID and OVH_CLIENT_SECRET of a service account"
         raise NoCredentialsError("no credentials for OVHcloud are set", hint=hint)
     if missing == [_variable("consumer_key")]:
-        hint = f"`plexctl doctor` asks OVHcloud for one that you then confirm in a browser, or {found.renewal}"
+        hint = (
+            f"`plexctl doctor --login ovh` asks OVHcloud for one that you then confirm in a browser, or {found.renewal}"
+        )
         raise NoCredentialsError("OVH_CONSUMER_KEY is not set", hint=hint)
     if missing:
         raise ConfigurationError(f"{' and '.join(missing)} must be set too", hint=found.renewal)

@@ -144,6 +144,8 @@ class State:
     """How long an instance builds; without a machine, that is all."""
     operation_s: float = 0.05
     """How long an operation does not tell what it makes."""
+    changes_host_keys: bool = False
+    """Whether instances show another host key than their user data says."""
     is_in_error: bool = False
     """Whether the next operations fail."""
     _numbers: count[int] = field(default_factory=lambda: count(1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 from tests.clouds.ovh.server import Ovh
@@ -171,10 +172,7 @@ class InstanceWorld(OvhWorld):
     """Instances, each a machine with an sshd."""
 
     def __init__(self, home: Path, machines: Machines) -> None:
-        def boot(user_data: str, user: str, gpu: Gpu | None) -> Machine:
-            return machines.start("warm", cloud_config=without_network(user_data), user=user, gpu=gpu)
-
-        super().__init__(home, Ovh(boot))
+        super().__init__(home, ovh_with(machines))
 
     def spec(self, name: str, secrets: tuple[str, ...] = ()) -> Spec:
         """Ask for echo, which takes no GPU."""
@@ -258,14 +256,28 @@ class InstanceWorld(OvhWorld):
         return {name: call(name) for name in (*names, *more)} | {UNDOCUMENTED: call("HIBERNATING")}
 
 
-def without_network(user_data: str) -> str:
+def ovh_with(machines: Machines) -> Ovh:
+    """Return an OVHcloud whose instances are machines; with `changes_host_keys`, with other keys."""
+
+    def boot(user_data: str, user: str, gpu: Gpu | None) -> Machine:
+        config = without_network(user_data)
+        if cloud.changes_host_keys:
+            config.pop("ssh_keys")
+        text = f"#cloud-config\n{yaml.safe_dump(config)}"
+        return machines.start("warm", cloud_config=text, user=user, gpu=gpu)
+
+    cloud = Ovh(boot)
+    return cloud
+
+
+def without_network(user_data: str) -> dict[str, Any]:
     """Return user data for a machine that can install nothing: ufw is there, and writes down what it is told."""
-    config = yaml.safe_load(user_data)
+    config: dict[str, Any] = yaml.safe_load(user_data)
     assert config.pop("package_update") is True
     assert "ufw" in config.pop("packages")
     ufw = {"path": "/usr/sbin/ufw", "permissions": "0755", "content": '#!/bin/sh\necho "$@" >>/var/log/ufw-told\n'}
     config["write_files"].append(ufw)
-    return f"#cloud-config\n{yaml.safe_dump(config)}"
+    return config
 
 
 def _on(machine: Machine | None, label: str) -> list[tuple[str, str]]:

@@ -1,0 +1,58 @@
+"""The CLI against the loopback AI Deploy: from nothing to talking, through every command, to nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.process import Plexctl
+from tests.clouds.ovh.server import Ovh
+from tests.clouds.ovh.state import PROJECT
+from tests.ovh.rig import IMAGE
+
+TOKEN = "canary-token-of-the-cli"
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Plexctl:
+    """Give the CLI in a clean environment, with an image that was pushed."""
+    one = Plexctl(tmp_path)
+    one.work.mkdir()
+    (one.work / "plexctl.toml").write_text(f'[image]\nname = "{IMAGE}"\n', encoding="utf-8")
+    return one
+
+
+def test_an_app_from_nothing_to_talking_and_to_nothing(user: Plexctl) -> None:
+    """A service account deploys, hears it talk, reads its log, stops, starts and destroys it; nothing is left."""
+    with Ovh() as cloud:
+        env = {**cloud.for_ci, "PLEXCTL_TOKEN": TOKEN}
+        deploy = ("deploy", "--provider", "ovh", "--product", "ai-deploy", "--engine", "echo", "--yes", "--json")
+        done = user.ok(*deploy, env=env).data
+        assert done["probe"]["verdict"] == "talking"
+        assert user.ok("status", "--json", env=env).data["deployments"][0]["state"] == "ready"
+        assert "is ready" in user.ok("logs", "--tail", "50", env=env).stdout
+        user.ok("stop", "--yes", env=env)
+        assert [app.state for app in cloud.apps.values()] == ["STOPPED"]
+        user.ok("start", env=env)
+        assert user.ok("destroy", "--yes", "--json", env=env).data["removed"][0]["kind"] == "app"
+        assert cloud.apps == {}
+        kept = [path for path in user.root.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
+        assert kept == []
+        sent = [one for one in cloud.seen if TOKEN in one.body]
+        assert [one.operation for one in sent] == ["create-app"]
+        names = [one["name"] for one in json.loads(sent[0].body)["envVars"] if one["value"] == TOKEN]
+        assert names == ["PLEXCTL_TOKEN"]
+
+
+def test_two_ways_to_log_in_are_told_apart_by_their_exit_codes(user: Plexctl) -> None:
+    """Both at once is 3; an expired consumer key is 4 with the page that makes new ones; neither creates anything."""
+    with Ovh() as cloud:
+        argv = ("deploy", "--provider", "ovh", "--product", "ai-deploy", "--engine", "echo", "--yes", "--json")
+        both = user(*argv, env={**cloud.for_ci, **cloud.for_people, "PLEXCTL_TOKEN": TOKEN})
+        assert both.rc == 3, both
+        cloud.door.consumers = dict.fromkeys(cloud.door.consumers, "expired")
+        expired = user(*argv, env={**cloud.for_people, "PLEXCTL_OVH_PROJECT": PROJECT, "PLEXCTL_TOKEN": TOKEN})
+        assert expired.rc == 4, expired
+        assert "createToken" in expired.document["error"]["hint"]
+        assert cloud.mutations == []
