@@ -166,6 +166,28 @@ class Serving(Protocol):
         """Make the plan real until the context ends, also by this process's death."""
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Credentials that a provider has given out, and that count once their owner has confirmed them."""
+
+    address: str
+    """Where the owner confirms them, in a browser."""
+    variable: str
+    """The environment variable that carries them."""
+    value: Secret
+
+
+@runtime_checkable
+class LogsIn(Protocol):
+    """An adapter whose provider lets people log in by a browser; `doctor --login` walks through it."""
+
+    def begin_login(self) -> Login:
+        """Ask the provider for credentials that have yet to be confirmed. Raises CredentialsError, ProviderError."""
+
+    def check_credentials(self) -> Finding:
+        """Say whether the provider takes what the environment has. Raises CredentialsError, ProviderError."""
+
+
 @runtime_checkable
 class Staged(Protocol):
     """An adapter whose `apply` cannot do everything at once: a machine must boot before anything can be put on it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -13,7 +14,9 @@ import typer
 from plexctl import config
 from plexctl.cli.options import EnvFiles, HubTokenFile, Json
 from plexctl.cli.sessions import open_session
+from plexctl.errors import UsageError
 from plexctl.flows import doctor as flow
+from plexctl.flows.session import Session
 from plexctl.output import Output
 
 
@@ -22,6 +25,9 @@ def doctor(
     engine_python: Annotated[
         Path | None, typer.Option("--engine-python", help="Python with torch that measures; the settings' own.")
     ] = None,
+    login: Annotated[
+        str | None, typer.Option("--login", metavar="PROVIDER", help="Log in there by a browser: ovh.")
+    ] = None,
     hf_token_file: HubTokenFile = None,
     env_file: EnvFiles = None,
     as_json: Json = False,  # noqa: FBT002
@@ -29,6 +35,9 @@ def doctor(
     """Check this machine, its keys and what reaches it; say how to mend each."""
     output = Output(as_json)
     session = open_session(output)
+    if login is not None:
+        _log_in(output, session, login)
+        return
     hub_token = partial(config.hub_token, session.environ, hf_token_file, env_file or ())
     python = _python(session.environ, engine_python) if gpu else None
     findings = flow.examine(session, hub_token, partial(config.load_spec, session.environ, {}), python)
@@ -38,6 +47,22 @@ def doctor(
             output.line(f"      {'':<20}  fix: {finding.fix}")
     flow.verdict(findings)
     output.document("doctor", {"findings": flow.dicts(findings)})
+
+
+def _log_in(output: Output, session: Session, name: str) -> None:
+    """Walk through a login; what it gives is printed once, as a line for the shell."""
+
+    def confirmed(address: str) -> None:
+        output.note(f"open this in a browser, log in, and confirm: {address}")
+        output.note("press Enter once that is done; Ctrl-C ends it")
+        sys.stdin.readline()
+
+    if output.as_json or not all(stream and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        words = "a login by a browser needs a terminal"
+        raise UsageError(words, hint="in CI, use the credentials of a service account")
+    found, finding = flow.log_in(session, name, confirmed)
+    output.note(finding.message)
+    output.line(f"export {found.variable}={shlex.quote(found.value.reveal())}")
 
 
 def _python(environ: Mapping[str, str], chosen: Path | None) -> str:

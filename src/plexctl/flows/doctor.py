@@ -13,7 +13,8 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from plexctl.errors import PlexError, PreflightError
+from plexctl.contract import Login, LogsIn
+from plexctl.errors import PlexError, PreflightError, UsageError
 from plexctl.extras import check_extras, requirements
 from plexctl.flows.doctor_ssh import check_ssh
 from plexctl.flows.running import answer_of
@@ -63,6 +64,32 @@ def examine(
         checks["gpu"] = partial(check_gpu, session, gpu_python)
     answers = ask_all(checks, DEADLINE_S if gpu_python is None else GPU_DEADLINE_S)
     return [*wrong, *(finding for name, answer in answers.items() for finding in _findings(name, answer))]
+
+
+def log_in(session: Session, name: str, confirmed: Callable[[str], None]) -> tuple[Login, Finding]:
+    """Ask a provider for credentials, have them confirmed, and see that they count; returns both.
+
+    `confirmed` is given the address and returns when the user has been there. Raises UsageError for a provider without
+    such a login, CredentialsError for what was not confirmed.
+    """
+    provider = session.provider(name)
+    if not isinstance(provider, LogsIn):
+        can = [one for one in session.providers.names() if _logs_in(session, one)]
+        raise UsageError(f"{name} has no login to walk through", hint=f"these have: {', '.join(can) or 'none'}")
+    login = provider.begin_login()
+    confirmed(login.address)
+    environ = {**session.environ, login.variable: login.value.reveal()}
+    with_it = replace(session, environ=environ).provider(name)
+    assert isinstance(with_it, LogsIn)  # noqa: S101 - it is of the same class
+    return login, with_it.check_credentials()
+
+
+def _logs_in(session: Session, name: str) -> bool:
+    """Tell whether a provider has such a login; one that cannot be loaded has none."""
+    try:
+        return issubclass(session.providers.provider_class(name), LogsIn)
+    except PlexError:
+        return False
 
 
 def verdict(findings: list[Finding]) -> None:
