@@ -66,6 +66,10 @@ class Rig:
         """Record a new deployment."""
         return self.journal.begin(Ref("lambda", name, new_id()), self.spec(name), self.offer())
 
+    def begin_with(self, plan: Plan) -> Entry:
+        """Record a new deployment without asking Lambda anything."""
+        return self.journal.begin(Ref("lambda", plan.deployment, new_id()), self.spec(plan.deployment), plan.offer)
+
     def apply(self, entry: Entry, plan: Plan | None = None) -> Deployment:
         """Apply with a fresh adapter."""
         return self.provider().apply(plan or self.plan(), entry)

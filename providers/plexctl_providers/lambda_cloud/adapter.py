@@ -25,6 +25,7 @@ from plexctl.model import (
 from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers._common.clock import Clock
+from plexctl_providers._common.host_files import INSTANCE
 from plexctl_providers._common.on_host.keeping import keys_of
 from plexctl_providers._common.on_host.logs import log_lines
 from plexctl_providers._common.on_host.machine import Machine
@@ -42,7 +43,7 @@ from plexctl_providers.lambda_cloud.hosting import Hosting, port_of, recorded_po
 from plexctl_providers.lambda_cloud.offers import offers_of
 from plexctl_providers.lambda_cloud.preflight import check_account, check_key, check_place, regions_for
 from plexctl_providers.lambda_cloud.removal import Removing, end_all, key_belongs
-from plexctl_providers.lambda_cloud.states import ACTIVE, ENDING, status_of
+from plexctl_providers.lambda_cloud.states import ACTIVE, ENDING, TERMINATED, status_of
 
 
 class LambdaProvider:
@@ -86,7 +87,7 @@ class LambdaProvider:
     def status(self, ref: Ref) -> Status:
         """Say what Lambda says of the instance, and what is true on it where it can be reached."""
         instance = self._instance(ref)
-        if instance is None:
+        if instance is None or instance.status == TERMINATED:
             return self._status_without_instance(ref)
         status = status_of(instance)
         if instance.status != ACTIVE or instance.address is None:
@@ -126,7 +127,7 @@ class LambdaProvider:
     def proceed(self, plan: Plan, journal: DeploymentJournal) -> Status:
         """Bring the instance up once it has booted."""
         instance = self._instance(journal.ref)
-        if instance is None:
+        if instance is None or instance.status == TERMINATED:
             return self._status_without_instance(journal.ref)
         if instance.status != ACTIVE:
             return status_of(instance)
@@ -162,9 +163,13 @@ class LambdaProvider:
         ]
 
     def _instance(self, ref: Ref) -> Instance | None:
-        """Return a deployment's instance: the one that is recorded, else the one of its name; one that lives first."""
+        """Return a deployment's instance: the one that is recorded, else one of its name; at last one that is gone."""
+        recorded = ref.first(INSTANCE)
+        known = self._account.instance(recorded.id) if recorded and recorded.id else None
+        if known is not None and known.status not in ENDING:
+            return known
         found = self._account.instances_of(ref)
-        return min(found, key=lambda one: (one.status in ENDING, one.id), default=None)
+        return min(found, key=lambda one: (one.status in ENDING, one.id), default=known)
 
     def _status_without_instance(self, ref: Ref) -> Status:
         """Say that it was stopped where its key is kept for the next start, and is missing otherwise."""

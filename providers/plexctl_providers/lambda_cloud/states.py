@@ -22,7 +22,7 @@ GONE = ("terminated", "preempted")
 """Nothing of it is left, and nothing bills."""
 ENDING = (*GONE, "terminating")
 """It will not come back."""
-ACTIVE, UNHEALTHY = "active", "unhealthy"
+ACTIVE, UNHEALTHY, TERMINATED = "active", "unhealthy", "terminated"
 
 
 def status_of(instance: Instance) -> Status:
