@@ -79,5 +79,7 @@ def test_follow_goes_on_until_the_deployment_ends(world: World, ref: Ref) -> Non
     ending.start()
     heard += followed
     ending.join()
-    assert heard == lines(world, ref)
+    told = lines(world, ref)
+    # Where a stop takes the host away, its log is out of reach with it.
+    assert heard == told or (not told and isinstance(world.provider(), Hosted))
     assert any("stopped" in line.text for line in heard[-2:])

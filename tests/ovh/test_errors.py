@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from importlib import import_module
 
 import pytest
@@ -103,7 +104,7 @@ def test_answers_that_make_no_sense_are_errors_of_the_providers(rig: Rig, operat
     client, spec = rig.client(), rig.spec(product="ai-deploy", project=None)
     assert client.projects()
     rig.cloud.answers[operation] = answer
-    asks = {
+    asks: dict[str, Callable[[], object]] = {
         "projects": lambda: rig.client().all_projects(),
         "flavors": lambda: rig.provider(rig.spec()).offers(Need()),
         "images": lambda: rig.deploy(rig.begin()),

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 from plexctl.contract import Context, DeploymentJournal
-from plexctl.errors import NotFoundError
+from plexctl.errors import NotFoundError, PlexError
 from plexctl.images import PORT as IMAGE_PORT
 from plexctl.model import Deployment, Endpoint, LogLine, Plan, Ref, Removal, Resource, Status
 from plexctl.states import State
 from plexctl_providers._common.host import FILES, SECRETS
 from plexctl_providers._common.host_files import INSTANCE
-from plexctl_providers._common.on_host.ending import holdings
+from plexctl_providers._common.on_host.ending import holdings, stop_unit
 from plexctl_providers._common.on_host.keeping import keys_of
 from plexctl_providers._common.on_host.logs import log_lines
 from plexctl_providers._common.on_host.machine import connect_to
 from plexctl_providers._common.on_host.places import PORT, place_of
 from plexctl_providers._common.on_host.tunnels import tunnel
+from plexctl_providers._common.ssh.errors import ConnectionLostError, UnreachableError
 from plexctl_providers._common.ssh.login import argv
 from plexctl_providers.ovh.client import Client
 from plexctl_providers.ovh.instance_rows import Instance, status_of
@@ -56,8 +57,12 @@ class Machines:
         return self._reaching.proceed(plan, journal)
 
     def stop(self, ref: Ref) -> None:
-        """Shelve every instance, which frees the GPU (unverified), and read back."""
+        """End the gateway in order, shelve every instance, which frees the GPU (unverified), and read back."""
         for instance in self._instances.of(ref):
+            if _is_up(instance):
+                # What bills ends in any case: a host that cannot be asked is shelved all the same.
+                with suppress(PlexError), connect_to(self._reaching.machine(ref, instance)) as host:
+                    stop_unit(host, ref.label)
             self._instances.shelve(instance)
 
     def destroy(self, ref: Ref) -> Removal:
@@ -83,9 +88,15 @@ class Machines:
     def logs(self, ref: Ref, *, follow: bool, since: float | None, tail: int | None) -> Iterator[LogLine]:
         """Read the gateway's log on the instance."""
         instance = self._up(ref)
-        if instance is not None:
-            machine = self._reaching.machine(ref, instance)
+        if instance is None:
+            return
+        machine = self._reaching.machine(ref, instance)
+        try:
             yield from log_lines(machine, ref.label, follow=follow, since=since, tail=tail)
+        except (UnreachableError, ConnectionLostError):
+            # Its end may have been OVHcloud's: shelved or deleted, it does not answer any more.
+            if self._up(ref) is not None:
+                raise
 
     def tunnel(self, ref: Ref) -> AbstractContextManager[Endpoint]:
         """Give the gateway on this computer's loopback."""
@@ -112,9 +123,7 @@ class Machines:
     def _up(self, ref: Ref) -> Instance | None:
         """Return the instance if one can log in to it."""
         instance = self._one(ref)
-        if instance is None or not instance.addresses or status_of(instance).state is not State.LOADING:
-            return None
-        return instance
+        return instance if instance is not None and _is_up(instance) else None
 
     def _needed(self, ref: Ref) -> Instance:
         instance = self._up(ref)
@@ -122,6 +131,11 @@ class Machines:
             words = f"{ref.name} has no instance that is up"
             raise NotFoundError(words, hint="`plexctl status` says how it is; `plexctl start` brings it back")
         return instance
+
+
+def _is_up(instance: Instance) -> bool:
+    """Tell whether one can log in to it, as far as OVHcloud knows."""
+    return bool(instance.addresses) and status_of(instance).state is State.LOADING
 
 
 def _as_recorded(resource: Resource, ref: Ref) -> Resource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from tests.machines.machine import Machine
 
 Boot = Callable[[str, str, Gpu | None], Machine]
 """Starts a machine with this user data, this user, and this GPU."""
+_LOOKS, _LOOK_S = 100, 0.05
 _NOWHERE = "127.0.0.1"
 
 
@@ -121,13 +123,17 @@ class InstanceCalls:
             instance.machine.remove()
         return 200, None
 
-    def shelve(self, instance: Instance) -> Answer:
-        """`POST .../shelve`: its disk is kept as an image."""
+    async def shelve(self, instance: Instance) -> Answer:
+        """`POST .../shelve`: its disk is kept as an image. Who reads a log to its end there may do so before."""
         if (instance.forced or instance.status) not in {"ACTIVE", "SHUTOFF"}:
             return problem(409, f"cannot shelve an instance that is {instance.status}")
         self._state.note("shelve", "instance", instance.name)
         instance.status = "SHELVED_OFFLOADED"
         if instance.machine is not None:
+            for _ in range(_LOOKS):
+                if not any(line.startswith("tail ") for line in instance.machine.processes()):
+                    break
+                await asyncio.sleep(_LOOK_S)
             instance.machine.power_off()
         return 200, None
 

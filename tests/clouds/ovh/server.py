@@ -124,8 +124,8 @@ class Ovh(State):
         calls, one = self.instance_calls, f"{_IN}/instance/{{id}}"
         region = f"{_IN}/region/{{region}}/instance"
 
-        def on(serve: Callable[[Instance], Answer]) -> Serve:
-            def call(request: web.Request, _: dict[str, Any]) -> Answer:
+        def on(serve: Callable[[Instance], Answer | Awaitable[Answer]]) -> Serve:
+            def call(request: web.Request, _: dict[str, Any]) -> Answer | Awaitable[Answer]:
                 found = self.instances.get(request.match_info["id"])
                 return problem(404, "instance not found") if found is None else serve(found)
 
