@@ -162,7 +162,7 @@ def test_a_connection_that_is_cut_is_lost_at_once(server: Sshd) -> None:
 
 def test_a_host_that_gives_no_sign_of_life_is_given_up(server: Sshd) -> None:
     """A network that swallows everything, which TCP would wait for, is found out by the keepalive."""
-    with wired(server, keepalive_s=0.2) as (connection, wire):
+    with wired(server, keepalive_s=0.7) as (connection, wire):
         lines = connection.lines(sh("echo one; sleep 60"))
         assert next(lines) == "one"
         wire.is_thawed.clear()
@@ -173,8 +173,8 @@ def test_a_host_that_gives_no_sign_of_life_is_given_up(server: Sshd) -> None:
 
 def test_a_quiet_connection_is_kept(server: Sshd) -> None:
     """A command that says nothing for many keepalives is not taken for a dead host."""
-    with wired(server, keepalive_s=0.1) as (connection, _):
-        assert connection.run(["sleep", "1"]).code == 0
+    with wired(server, keepalive_s=0.7) as (connection, _):
+        assert connection.run(["sleep", "2.5"]).code == 0
 
 
 def test_a_host_that_runs_nothing_else_is_said(tmp_path: Path) -> None:

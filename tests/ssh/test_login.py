@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.ssh.rig import USER, Sshd, keygen, sshd, write_key
+from tests.ssh.rig import USER, Sshd, keygen, server_that, sshd, write_key
 
 from plexctl.errors import PlexError
 from plexctl.secret import Secret
@@ -293,5 +293,8 @@ def test_nothing_is_printed_or_logged(
     assert says(server.login) == "in"
     refusal(replace(server.login, trust=Trust()), UnknownHostKeyError)
     refusal(replace(server.login, identity=new_key_pair("other").private), LoginRefusedError)
+    rubbish = server_that(lambda connection: connection.sendall(b"rubbish\n" * 200))
+    with rubbish as stranger, pytest.raises(UnreachableError):
+        connect(Login(stranger))
     assert caplog.records == []
     assert capfd.readouterr() == ("", "")
