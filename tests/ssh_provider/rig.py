@@ -30,6 +30,7 @@ class Owner:
     folder: Path
     machines: tuple[Machine, ...]
     variables: dict[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=lambda: {"PLEXCTL_TOKEN": Secret(TOKEN)})
     said: list[str] = field(default_factory=list)
     """What was told while it was at work."""
 
@@ -44,10 +45,9 @@ class Owner:
         hosts = ",".join(one.destination for one in self.machines)
         return {"HOME": str(self.folder), "PLEXCTL_SSH_HOST": hosts, **self.variables}
 
-    def provider(self, secrets: Mapping[str, Secret] | None = None) -> SshProvider:
+    def provider(self) -> SshProvider:
         """Return a fresh adapter."""
-        values = {"PLEXCTL_TOKEN": Secret(TOKEN)} if secrets is None else secrets
-        return SshProvider(Context(self.home, self.environment, values, time.time, self.said.append))
+        return SshProvider(Context(self.home, self.environment, self.secrets, time.time, self.said.append))
 
     def journal(self) -> Journal:
         """Open the journal."""
@@ -101,3 +101,12 @@ def is_ready(endpoint: Endpoint) -> bool:
             return bool(answer.status == 200)
     except (URLError, ConnectionError, TimeoutError):
         return False
+
+
+def ready_through(owner: Owner, ref: Ref) -> None:
+    """Wait until a deployment's engine takes callers, through a tunnel."""
+    owner.until(ref, State.LOADING)
+    deadline = time.monotonic() + PATIENCE_S
+    with owner.provider().tunnel(ref) as here:
+        while not is_ready(here):
+            assert time.monotonic() < deadline, "it is not ready"

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import subprocess
+import threading
 import time
 
 import pytest
-from tests.machines.machine import Machine
-from tests.ssh_provider.rig import TOKEN, Owner, is_ready
+from tests.machines.client import Person
+from tests.machines.gpu import Gpu
+from tests.machines.machine import Machine, Machines
+from tests.ssh_provider.rig import TOKEN, Owner, is_ready, ready_through
 
 from plexctl.journal import Journal
+from plexctl.model import GpuUse, LogLine
 from plexctl.states import State
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -19,11 +24,9 @@ def test_from_nothing_to_ready_and_away(owner: Owner, machine: Machine, journal:
     status = owner.until(entry.ref, State.LOADING)
     assert status.endpoint is not None
     assert (status.endpoint.tls, status.endpoint) == ("ssh", entry.record.endpoint)
-    with owner.provider().tunnel(entry.ref) as here:
-        deadline = time.monotonic() + 30
-        while not is_ready(here):
-            assert time.monotonic() < deadline
+    ready_through(owner, entry.ref)
     assert TOKEN not in "\n".join(machine.processes())
+    assert machine("stat", "--format=%a %U", "/etc/plexctl/secrets.env") == "600 root"
 
     owner.provider().stop(entry.ref)
     assert owner.provider().status(entry.ref).state is State.STOPPED
@@ -31,9 +34,77 @@ def test_from_nothing_to_ready_and_away(owner: Owner, machine: Machine, journal:
     assert owner.apply(entry).changed
     owner.until(entry.ref, State.LOADING)
 
+    held = owner.provider().holdings(entry.ref)
+    assert held == ["/etc/plexctl", "/opt/plexctl", "/var/lib/plexctl", "user plexctl"]
     removal = owner.provider().destroy(entry.ref)
     assert {one.kind for one in removal.removed} == {"host-files", "host-secrets"}
     assert owner.provider().status(entry.ref).state is State.MISSING
-    after = machine.state()
     versions = {path for path in before if path.startswith("/opt/plexctl")}
-    assert after == {path: row for path, row in before.items() if path not in versions}
+    assert machine.state() == {path: row for path, row in before.items() if path not in versions}
+    assert not list((owner.home / "ssh").iterdir() if (owner.home / "ssh").exists() else ())
+
+
+def test_openssh_comes_in_by_what_shell_says(owner: Owner, machine: Machine, journal: Journal) -> None:
+    """The command line is OpenSSH's own, and it believes the key that was shown; after a change it refuses."""
+    owner.variables["PLEXCTL_SSH_IDENTITY"] = str(owner.folder / ".ssh" / "id_ed25519")
+    entry = owner.deploy(journal)
+    argv = [*owner.provider().shell(entry.ref), "id", "-un"]
+
+    def by_openssh() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(argv, capture_output=True, text=True, timeout=30, env={}, check=False)
+
+    done = by_openssh()
+    assert (done.returncode, done.stdout) == (0, f"{machine.user}\n"), done.stderr
+    (owner.folder / ".ssh" / "known_hosts").unlink()
+    assert by_openssh().returncode == 0, "its own file is enough"
+    machine("sh", "-c", "rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key")
+    assert by_openssh().returncode == 255
+
+
+def test_status_shows_what_the_gpus_do(machines: Machines, person: Person) -> None:
+    """Use and temperature come from nvidia-smi; the offer is the host, free, with the GPU that it has."""
+    with machines.machine(authorized_keys=[person.public_key], gpu=Gpu(count=2)) as one:
+        person.learns(one)
+        owner = Owner(person.folder.parent, (one,))
+        with owner.journal() as journal:
+            entry = owner.deploy(journal)
+            offer = entry.record.offer
+            assert (offer.gpu, offer.count, offer.price_usd_per_hour) == ("NVIDIA L40S", 2, 0.0)
+            assert offer.region == offer.detail["host"] == one.destination
+            assert owner.provider().status(entry.ref).gpus == (GpuUse("NVIDIA L40S", 17045, 46068, 37, 54),) * 2
+
+
+def test_a_log_that_is_followed_outlives_its_connection(owner: Owner, machine: Machine, journal: Journal) -> None:
+    """Cut in the middle, it goes on where it was: no line is lost or doubled; it ends with the deployment."""
+    ref = owner.deploy(journal).ref
+    ready_through(owner, ref)
+    heard: list[LogLine] = []
+
+    def follow() -> None:
+        for line in owner.provider().logs(ref, follow=True, since=None, tail=None):
+            heard.append(line)  # noqa: PERF402 - each is looked at as it comes
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    deadline = time.monotonic() + 30
+    while not heard:
+        assert time.monotonic() < deadline
+    assert machine.cut() >= 1
+    owner.provider().stop(ref)
+    follower.join(60)
+    assert not follower.is_alive()
+    whole = list(owner.provider().logs(ref, follow=False, since=None, tail=None))
+    assert heard == whole
+    assert whole[-1].text == "gateway stopped"
+
+
+def test_a_tunnel_outlives_its_connection(owner: Owner, machine: Machine, journal: Journal) -> None:
+    """After the connection broke, the next caller gets through on the same port."""
+    entry = owner.deploy(journal)
+    ready_through(owner, entry.ref)
+    with owner.provider().tunnel(entry.ref) as here:
+        assert is_ready(here)
+        assert machine.cut() >= 1
+        deadline = time.monotonic() + 30
+        while not is_ready(here):
+            assert time.monotonic() < deadline

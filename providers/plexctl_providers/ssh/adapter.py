@@ -45,8 +45,8 @@ _HINT = "name it as user@host[:port] with --host, or in ssh.hosts (PLEXCTL_SSH_H
 class SshProvider:
     """Deploys to a host of the user's own, which stays as it was but for what plexctl puts there.
 
-    A Need cannot say which hosts there are: `offers` offers those of the spec that was checked last, or else those
-    that the environment names.
+    A Need cannot say which hosts there are: after a check of a spec, `offers` offers what that has seen, and otherwise
+    looks at the hosts that the environment names.
     """
 
     name: ClassVar[str] = "ssh"
@@ -56,7 +56,7 @@ class SshProvider:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._checked: Spec | None = None
+        self._seen: list[Offer] = []
 
     def preflight(self, spec: Spec) -> list[Finding]:
         """Log in to every host and look; one that cannot be had is passed over while there are others.
@@ -66,11 +66,10 @@ class SshProvider:
         machines = machines_wanted(self._context, spec)
         if not machines:
             return requests.check(spec, Offer(self.name, None, 0, None, 0.0, "no host", None))
-        self._checked = spec
         visits, failed = visit_all(machines)
         findings = findings_of(visits, failed, spec.name)
-        first = offers_of(visits, spec.name)[0]
-        return [*findings, *(one for one in requests.check(spec, first) if one.check != "host")]
+        self._seen = offers_of(visits, spec.name)
+        return [*findings, *(one for one in requests.check(spec, self._seen[0]) if one.check != "host")]
 
     def offers(self, need: Need) -> list[Offer]:
         """Offer each host with the GPU that it has; they are free, so that no need is refused here.
@@ -78,14 +77,13 @@ class SshProvider:
         Raises what `preflight` raises where no host can be had, NoCredentialsError where none is named.
         """
         del need
-        spec = self._checked or Spec()
-        machines = machines_wanted(self._context, spec)
-        if not machines:
-            raise NoCredentialsError("no host is named", hint=_HINT)
+        if self._seen:
+            return self._seen
+        machines = self._named()
         visits, failed = visit_all(machines)
         if not visits:
             raise next(iter(failed.values()))
-        return offers_of(visits, self._checked.name if self._checked else None)
+        return offers_of(visits, None)
 
     def status(self, ref: Ref) -> Status:
         """Look at the host, its GPUs included. Raises CredentialsError, ProviderError."""
@@ -106,10 +104,7 @@ class SshProvider:
 
     def find(self, name: str | None) -> list[Ref]:
         """Ask the hosts that PLEXCTL_SSH_HOST names. Raises NoCredentialsError where it names none."""
-        machines = machines_wanted(self._context, Spec())
-        if not machines:
-            raise NoCredentialsError("PLEXCTL_SSH_HOST names no host to ask", hint=_HINT)
-        return found_at(machines, name)
+        return found_at(self._named(), name)
 
     def plan(self, spec: Spec, offer: Offer) -> Plan:
         """Lay out what is done on the host."""
@@ -174,12 +169,18 @@ class SshProvider:
         with connect_to(machine) as host:
             return ending.holdings(host, ref.label)
 
+    def _named(self) -> dict[str, Machine]:
+        machines = machines_wanted(self._context, Spec())
+        if not machines:
+            raise NoCredentialsError("PLEXCTL_SSH_HOST names no host", hint=_HINT)
+        return machines
+
     def _machine(self, ref: Ref) -> Machine | None:
-        """Return the host that is recorded; where none is, the named one that carries it, if there is one."""
+        """Return the host that is recorded; where what is recorded names none, the named one that carries it."""
         place = place_of(ref)
         if place:
             return machine_recorded(self._context, place)
-        return host_with(machines_wanted(self._context, Spec()), ref.label)
+        return host_with(machines_wanted(self._context, Spec()), ref.label) if ref.resources else None
 
     def _there(self, ref: Ref) -> Machine:
         machine = self._machine(ref)

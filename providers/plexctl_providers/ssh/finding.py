@@ -37,7 +37,7 @@ def found_at(machines: Mapping[str, Machine], name: str | None) -> list[Ref]:
 
 
 def host_with(machines: Mapping[str, Machine], label: str) -> Machine | None:
-    """Return the host that carries a deployment. Raises the error of one that could not be asked, unless another does."""
+    """Return the host that carries a deployment. Raises the error of one that could not be asked, if no other does."""
     failure: PlexError | None = None
     for machine in machines.values():
         try:
