@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 from tests.clouds.ovh.state import PROJECT
 from tests.ovh.rig import TOKEN, Rig, l4
 
@@ -14,7 +15,7 @@ from plexctl.errors import (
     PreflightError,
     ProviderError,
 )
-from plexctl.model import Level, Need, Ref
+from plexctl.model import Level, Need, Offer, Ref
 from plexctl.states import State
 from plexctl_providers._common.on_host.keeping import keys_of
 from plexctl_providers.ovh.instance_rows import STATE_MAP, Instance, resource_in, status_of
@@ -50,6 +51,16 @@ def test_an_offer_that_can_be_had_is_said_to_be(rig: Rig) -> None:
     """With its flavour, its region and what the project may still start."""
     (found,) = rig.provider().check_offer(rig.spec(), l4())
     assert (found.level, found.message) == (Level.OK, "l4-90 is in stock in GRA11, and the project may start 5 more")
+
+
+def test_a_plan_of_no_gpu_takes_the_smallest_flavour(rig: Rig) -> None:
+    """Also where no flavour was offered by name; what is out of stock is passed over."""
+    rig.cloud.flavour("d2-2").available = False
+    offer = Offer("ovh", None, 0, "GRA11", None, "a test", None)
+    entry = rig.begin(structs.replace(rig.spec(), engine="echo"), offer)
+    rig.deploy(entry, offer)
+    (made,) = rig.cloud.instances.values()
+    assert made.body["flavor"]["id"] == rig.cloud.flavour("b3-8").id
 
 
 def test_the_only_project_is_taken_and_of_several_one_must_be_named(rig: Rig) -> None:

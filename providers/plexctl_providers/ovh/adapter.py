@@ -97,7 +97,8 @@ class OvhProvider:
         project = project_for(self._client, spec)
         if spec.ovh.product == AI_DEPLOY:
             return check_app_offer(self._client, project, offer)
-        return check_flavour(read_flavours(self._client, project, spec.ovh.region or offer.region), offer)
+        region = spec.ovh.region or offer.region
+        return check_flavour(read_flavours(self._client, project, region), replace(offer, region=region))
 
     def status(self, ref: Ref) -> Status:
         """Say what OVHcloud says, and for an instance that is up, what is on it."""

@@ -34,7 +34,7 @@ def instance_offers(found: list[Flavour], day: str) -> list[Offer]:
         for one in found
         if (gpu := _gpu(one)) is not None and one.can_be_had
     ]
-    plain = [one for one in found if _gpu(one) is None and not _has_unknown_gpu(one)]
+    plain = _plain(found)
     for region in dict.fromkeys(one.region for one in found):
         least = smallest(plain, region)
         if least is not None:
@@ -44,39 +44,42 @@ def instance_offers(found: list[Flavour], day: str) -> list[Offer]:
 
 def check_flavour(found: list[Flavour], offer: Offer) -> list[Finding]:
     """Say whether one of the offer's flavours can be had. Pure."""
-    names = wanted_names(offer)
-    mine = [one for one in found if one.name.lower() in names and offer.region in (None, one.region)]
-    good = next((one for one in mine if one.can_be_had), None)
-    if good is not None:
-        left = "" if good.quota is None else f", and the project may start {good.quota} more"
-        return [Finding("flavour", Level.OK, f"{good.name} is in stock in {good.region}{left}")]
+    named = offer.detail.get(FLAVOUR)
+    names = [named] if named else flavours(offer, ai_deploy=False)
     try:
-        raise _why_none(mine, offer)
+        good = choose_flavour(found, names, offer)
     except PlexError as error:
         return [Finding("flavour", Level.FAIL, error.message, error.hint)]
+    left = "" if good.quota is None else f", and the project may start {good.quota} more"
+    return [Finding("flavour", Level.OK, f"{good.name} is in stock in {good.region}{left}")]
 
 
-def choose_flavour(found: list[Flavour], names: list[str], region: str | None) -> Flavour:
-    """Return the flavour to start. Raises NoCapacityError without stock, PreflightError without quota. Pure."""
-    wanted = {name.lower() for name in names}
-    mine = [one for one in found if one.name.lower() in wanted and region in (None, one.region)]
-    good = [one for one in mine if one.can_be_had]
+def choose_flavour(found: list[Flavour], names: list[str], offer: Offer) -> Flavour:
+    """Return the flavour to start; without a GPU and a name, the smallest. Pure.
+
+    Raises NoCapacityError without stock, PreflightError without quota.
+    """
+    here = [one for one in found if offer.region in (None, one.region)]
+    if not names and offer.gpu is None:
+        regions = dict.fromkeys(one.region for one in here)
+        good = [least for region in regions if (least := smallest(_plain(here), region)) is not None]
+        mine = _plain(here)
+    else:
+        wanted = {name.lower() for name in names}
+        mine = [one for one in here if one.name.lower() in wanted]
+        good = [one for one in mine if one.can_be_had]
     if not good:
-        raise _why_none(mine, None, names, region)
+        raise _why_none(mine, names, offer)
     return min(good, key=lambda one: (one.region, one.ram_mb, one.name))
 
 
-def wanted_names(offer: Offer) -> set[str]:
-    """Return the names of the flavours that an offer means, in lower case."""
-    named = offer.detail.get(FLAVOUR)
-    return {name.lower() for name in ([named] if named else flavours(offer, ai_deploy=False))}
+def _plain(found: list[Flavour]) -> list[Flavour]:
+    return [one for one in found if _gpu(one) is None and not _has_unknown_gpu(one)]
 
 
-def _why_none(
-    mine: list[Flavour], offer: Offer | None, names: list[str] | None = None, region: str | None = None
-) -> PlexError:
-    place = (offer.region if offer else region) or "any region"
-    called = " or ".join(sorted(names or (wanted_names(offer) if offer else ()))) or "a flavour with that GPU"
+def _why_none(mine: list[Flavour], names: list[str], offer: Offer) -> PlexError:
+    place = offer.region or "any region"
+    called = " or ".join(sorted(names)) or (f"flavour with {offer.gpu}" if offer.gpu else "flavour without a GPU")
     if not mine:
         return NoCapacityError(f"OVHcloud lists no {called} in {place}", hint=_STOCK_FIX)
     if any(one.in_stock for one in mine):
