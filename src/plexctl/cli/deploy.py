@@ -112,8 +112,7 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
         "env": config.key_values(env, "--env") if env else None,
         **host_flags(host, identity, accept_host_key, public, product),
     }
-    spec = config.load_spec(session.environ, flags, config_file)
-    spec, names, is_auto = _targets(session, spec, flags, private=private, dev=dev)
+    spec, names, is_auto = _targets(session, flags, config_file, private=private, dev=dev)
     settled = settle(session, spec, secret or [], hf_token_file, env_file)
     wish = wish_of(names, gpu, region, max_price)
     prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force, ignore_denied, is_auto))
@@ -129,12 +128,13 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
 
 
 def _targets(
-    session: Session, spec: Spec, flags: Mapping[str, object], *, private: bool, dev: bool
+    session: Session, flags: Mapping[str, object], config_file: Path | None, *, private: bool, dev: bool
 ) -> tuple[Spec, tuple[str, ...], bool]:
     """Return the spec for the first provider that is named, all of them, and whether that was by `auto`.
 
     Raises UsageError unless only what is known there is asked, ConfigurationError for one that nobody knows.
     """
+    spec = config.load_spec(session.environ, flags, config_file)
     if spec.provider is None:
         raise UsageError("where to? No provider is named", hint="pass --provider local, or set it in plexctl.toml")
     if private and spec.provider != _CLOUD_RUN:

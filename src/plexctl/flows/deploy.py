@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plexctl.contract import Provider
+from plexctl.errors import ProviderError
 from plexctl.flows import images
 from plexctl.flows.bringing import Acting, Deployed, Run, bring_up
 from plexctl.flows.candidates import Trial, first_that_comes_up
@@ -90,7 +92,7 @@ def _fresh_ref(run: Run) -> Ref:
     What such a deployment runs is not recorded anywhere, so that it is stopped and comes back with this spec.
     """
     name, provider = run.prepared.spec.name, run.prepared.provider
-    known = provider.find(name)
+    known = _known(run, provider, name)
     if not known:
         return Ref(provider.name, name, new_id())
     if provider.status(known[0]).state in RUNNING:
@@ -98,6 +100,17 @@ def _fresh_ref(run: Run) -> Ref:
     run.session.reporter.note(f"adopting {known[0].label}, which was here without a record")
     provider.stop(known[0])
     return known[0]
+
+
+def _known(run: Run, provider: Provider, name: str) -> list[Ref]:
+    """Return what the provider knows of that name; of several own hosts, one that is away keeps nobody from others."""
+    try:
+        return provider.find(name)
+    except ProviderError as error:
+        if provider.name not in OWN_HARDWARE:
+            raise
+        run.session.reporter.note(f"not every host could be asked whether it carries {name}: {error.message}")
+        return []
 
 
 def _is_as_asked(record: Record, prepared: Prepared) -> bool:
