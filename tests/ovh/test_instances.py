@@ -9,6 +9,7 @@ from tests.ovh.rig import TOKEN, Rig, l4
 
 from plexctl.errors import (
     ConfigurationError,
+    CredentialsError,
     NoCapacityError,
     NotFoundError,
     PlexError,
@@ -170,6 +171,30 @@ def test_a_slow_build_is_creating_and_a_broken_one_an_error(rig: Rig) -> None:
     rig.cloud.instances.clear()
     with pytest.raises(ProviderError, match="is gone"):
         provider.proceed(plan, entry)
+
+
+def test_an_outage_in_the_middle_of_a_start_is_waited_out(rig: Rig) -> None:
+    """While OVHcloud does not answer the start goes on being one; what it refuses ends it."""
+    entry = rig.begin()
+    rig.deploy(entry)
+    rig.cloud.fail("instances", 503, times=None)
+    waiting = rig.provider().proceed(rig.plan(), entry)
+    assert (waiting.state, "503" in waiting.detail) == (State.CREATING, True)
+    rig.cloud.faults.clear()
+    rig.cloud.door.consumers = dict.fromkeys(rig.cloud.door.consumers, "expired")
+    with pytest.raises(CredentialsError):
+        rig.provider().proceed(rig.plan(), entry)
+
+
+def test_what_cannot_be_asked_goes_as_a_whole(rig: Rig) -> None:
+    """Nobody answers ssh there: a destroy says that the instance goes, a stop shelves it, its status is told."""
+    entry = rig.begin()
+    rig.deploy(entry)
+    rig.cloud.clock.sleep(1)
+    assert rig.provider().holdings(entry.ref) == [f"instance {entry.ref.label} as a whole"]
+    assert rig.provider().status(entry.ref).state is State.CREATING
+    rig.provider().stop(entry.ref)
+    assert rig.provider().status(entry.ref).state is State.STOPPED
 
 
 def test_stop_shelves_and_apply_brings_it_back(rig: Rig) -> None:
