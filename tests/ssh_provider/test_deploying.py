@@ -46,7 +46,6 @@ def test_from_nothing_to_ready_and_away(owner: Owner, machine: Machine, journal:
 
 def test_openssh_comes_in_by_what_shell_says(owner: Owner, machine: Machine, journal: Journal) -> None:
     """The command line is OpenSSH's own, and it believes the key that was shown; after a change it refuses."""
-    owner.variables["PLEXCTL_SSH_IDENTITY"] = str(owner.folder / ".ssh" / "id_ed25519")
     entry = owner.deploy(journal)
     argv = [*owner.provider().shell(entry.ref), "id", "-un"]
 
