@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 from tests.cli.process import Plexctl
+from tests.clouds.hub import Hub, personaplex
 from tests.clouds.ovh.server import Ovh
 from tests.clouds.ovh.state import PROJECT
 from tests.ovh.rig import IMAGE
 
 TOKEN = "canary-token-of-the-cli"
+HUB_TOKEN = "hf_canary_of_the_cli"
 
 
 @pytest.fixture
@@ -95,6 +97,24 @@ def at_a_terminal(user: Plexctl, *argv: str, env: dict[str, str], types: Callabl
                 os.write(ours, typed.encode())
     os.close(ours)
     return shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "says"), [("available", False, 7, "stock"), ("quota", 0, 6, "quota")]
+)
+def test_stock_and_quota_have_an_exit_code_each(user: Plexctl, name: str, value: object, code: int, says: str) -> None:
+    """A flavour that is listed and out of stock is 7, one that the quota has no room for 6; nothing is created."""
+    with Ovh() as cloud, Hub() as hub:
+        personaplex(hub, access={"ann": "granted"})
+        hub.add_token(HUB_TOKEN)
+        for flavour in cloud.flavours:
+            setattr(flavour, name, value)
+        argv = ("deploy", "-p", "ovh", "--gpu", "L4", "--yes", "--json")
+        secrets = {"PLEXCTL_TOKEN": TOKEN, "HF_TOKEN": HUB_TOKEN}
+        refused = user(*argv, env={**cloud.for_people, **secrets, **hub.environment})
+        assert refused.rc == code, refused
+        assert says in refused.document["error"]["message"]
+        assert cloud.mutations == []
 
 
 def test_two_ways_to_log_in_are_told_apart_by_their_exit_codes(user: Plexctl) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from plexctl.errors import NoCapacityError, PlexError, PreflightError
 from plexctl.gpus import matching
-from plexctl.model import Finding, Level, Offer
+from plexctl.model import Finding, Level, Need, Offer
+from plexctl_providers._common.offers import meets
 from plexctl_providers.ovh.client import Client, project_path
 from plexctl_providers.ovh.errors import nonsense
 from plexctl_providers.ovh.instance import FLAVOUR
@@ -28,18 +29,23 @@ def read_flavours(client: Client, project: str, region: str | None) -> list[Flav
 
 def instance_offers(found: list[Flavour], day: str) -> list[Offer]:
     """Return an offer for each GPU and region that can be had, and the smallest without a GPU of each region. Pure."""
-    source = "OVHcloud's flavours; their prices are not told there"
-    offers = [
-        Offer("ovh", gpu, 1, one.region, None, source, day, {FLAVOUR: one.name})
-        for one in found
-        if (gpu := _gpu(one)) is not None and one.can_be_had
-    ]
+    offers = [_sold(one, gpu, day) for one in found if (gpu := _gpu(one)) is not None and one.can_be_had]
     plain = _plain(found)
     for region in dict.fromkeys(one.region for one in found):
         least = smallest(plain, region)
         if least is not None:
-            offers.append(Offer("ovh", None, 0, region, None, source, day, {FLAVOUR: least.name}))
+            offers.append(_sold(least, None, day))
     return offers
+
+
+def refuse_without_quota(found: list[Flavour], need: Need) -> None:
+    """Raise PreflightError where GPUs that meet a need are in stock, and the quota has room for none of them. Pure."""
+    fitting = [one for one in found if one.in_stock and (gpu := _gpu(one)) and meets(_sold(one, gpu), need)]
+    if fitting and not any(one.can_be_had for one in fitting):
+        where = ", ".join(f"{one.name} in {one.region}" for one in fitting)
+        raise PreflightError(
+            f"the project's quota has no room for one more of what is in stock: {where}", hint=_QUOTA_FIX
+        )
 
 
 def check_flavour(found: list[Flavour], offer: Offer) -> list[Finding]:
@@ -86,6 +92,11 @@ def _why_none(mine: list[Flavour], names: list[str], offer: Offer) -> PlexError:
         words = f"{mine[0].name} is in stock in {place}, and the project's quota has no room for one"
         return PreflightError(words, hint=_QUOTA_FIX)
     return NoCapacityError(f"{mine[0].name} is listed in {place} and out of stock", hint=_STOCK_FIX)
+
+
+def _sold(flavour: Flavour, gpu: str | None, day: str | None = None) -> Offer:
+    source = "OVHcloud's flavours; their prices are not told there"
+    return Offer("ovh", gpu, 1 if gpu else 0, flavour.region, None, source, day, {FLAVOUR: flavour.name})
 
 
 def _gpu(flavour: Flavour) -> str | None:
