@@ -170,6 +170,7 @@ def test_a_host_gets_files_and_secrets() -> None:
     assert files.body["folder"] == "/var/lib/plexctl/bundle"
     assert files.body["argv"] == ["sudo", "--non-interactive", "bash", "/var/lib/plexctl/bundle/bootstrap.sh"]
     assert set(files.body["files"]) == {  # type: ignore[call-overload]
+        "deployment",
         "plexctl.env",
         "units/docker/plexctl-gateway.service",
         "units/python/plexctl-gateway.service",

@@ -19,7 +19,7 @@ from plexctl_providers._common.ssh.errors import ConnectionLostError
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
-OF_A_BOOT = ("/var/lib/containerd/", "/var/lib/docker/", "/var/lib/systemd/", "/var/tmp/systemd-private-")
+OF_A_BOOT = ("/var/lib/containerd/", "/var/lib/docker/", "/var/lib/systemd/", "/var/tmp/systemd-private-")  # noqa: S108
 POINTS = ("intend host-files", "bringing", "created host-files", "intend host-secrets", "starting the bootstrap")
 """Before anything is there; files, secrets and the start under way, each behind the one before."""
 
@@ -54,6 +54,29 @@ def test_lost_at_five_points_it_goes_on(owner: Owner, machine: Machine, journal:
     machine.cut()
     ready_through(owner, entry.ref)
     assert machine.run("ls", "/var/lib/plexctl/incoming").returncode != 0, "nothing lies about"
+
+
+def test_a_destroy_needs_nothing_to_be_whole(owner: Owner, machine: Machine, journal: Journal) -> None:
+    """Its files half gone, its connection cut, or its bootstrap under way: in the end nothing is left of it."""
+    before = {path: row for path, row in machine.state().items() if not path.startswith("/opt/plexctl")}
+    entry = owner.deploy(journal)
+    assert owner.provider().destroy(entry.ref).removed, "while the bootstrap is under way"
+    assert machine.state() == before
+
+    entry = owner.begin(journal, owner.spec("again"))
+    with pytest.raises(ConnectionLostError):
+        apply_and_cut(owner, entry, machine, "created host-files")
+    assert owner.provider().status(entry.ref).state is State.FAILED
+    assert [ref.label for ref in owner.provider().find(None)] == [entry.ref.label]
+    assert owner.provider().destroy(entry.ref).removed
+    assert machine.state() == before
+
+    owner.said = []
+    owner.apply(entry)
+    machine("rm", "-r", "/var/lib/plexctl/bundle", "/var/lib/plexctl/stages", "/etc/plexctl")
+    assert owner.provider().destroy(entry.ref).removed
+    assert machine.state() == before
+    assert "plexctl" not in "\n".join(machine.processes())
 
 
 def interrupted(owner: Owner, machine: Machine, journal: Journal, interrupt: Callable[[], None]) -> Entry:
