@@ -97,6 +97,25 @@ def test_a_log_that_is_followed_outlives_its_connection(owner: Owner, machine: M
     assert whole[-1].text == "gateway stopped"
 
 
+def test_a_log_goes_from_the_bootstraps_to_the_gateways(owner: Owner, machine: Machine, journal: Journal) -> None:
+    """Followed from the start: first how far the bootstrap is, then the gateway, each line once, to the end."""
+    ref = owner.deploy(journal).ref
+    followed = owner.provider().logs(ref, follow=True, since=None, tail=None)
+    heard = [next(followed).text]
+    assert heard == ["plexctl: started"]
+    machine("bash", "-c", "until grep -q 'ended with' /var/lib/plexctl/bootstrap.log; do sleep 0.02; done")
+    ready_through(owner, ref)
+    ending = threading.Thread(target=owner.provider().stop, args=(ref,))
+    ending.start()
+    heard += [line.text for line in followed]
+    ending.join()
+    assert "plexctl: stage 1/9 system done" in heard
+    assert heard[-1] == "gateway stopped"
+    assert heard[heard.index("plexctl: ended with 0") + 1 :] == [
+        line.text for line in owner.provider().logs(ref, follow=False, since=None, tail=None)
+    ]
+
+
 def test_a_tunnel_outlives_its_connection(owner: Owner, machine: Machine, journal: Journal) -> None:
     """After the connection broke, the next caller gets through on the same port."""
     entry = owner.deploy(journal)
