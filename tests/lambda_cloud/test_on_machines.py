@@ -62,8 +62,8 @@ def test_a_whole_life(here: Ground) -> None:
         ("us-east-1", "no_capacity"),
         ("us-west-1", "ready"),
     ]
-    status = here.ok("status", "personaplex", "--json").data
-    assert status["deployment"]["state"] == "ready", status
+    (status,) = here.ok("status", "personaplex", "--json").data["deployments"]
+    assert status["state"] == "ready", status
     assert "is ready" in here.ok("logs", "personaplex").stdout
     assert here.ok("ssh", "personaplex", "--", "echo", "in").stdout.strip() == "in"
     assert here.ok("probe", "personaplex", "--json").data["verdict"] == "talking"
