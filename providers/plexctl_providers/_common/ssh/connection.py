@@ -6,7 +6,7 @@ import shlex
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -171,7 +171,8 @@ class Connection:
                 channel.exec_command(shlex.join(argv))
             yield channel
         finally:
-            channel.close()
+            with suppress(OSError, EOFError):  # a broken connection has closed it already
+                channel.close()
 
     def _output(self, channel: Any, stdin: bytes, deadline: float | None) -> Iterator[tuple[bool, bytes]]:
         with speaking_to(self.destination, self._transport):

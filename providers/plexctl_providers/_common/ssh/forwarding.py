@@ -59,7 +59,7 @@ class _Tunnel:
                 self._callers.add(caller)
             try:
                 with (
-                    contextlib.suppress(PlexError, OSError),
+                    contextlib.suppress(PlexError, OSError, EOFError),
                     contextlib.closing(self._alive().open(*self._target)) as channel,
                 ):
                     _both_ways(caller, channel)
