@@ -118,7 +118,8 @@ COMMAND_LINE = (
     Row("deploy --port x", 2, "usage", "--port|'x'"),
     Row("deploy", 2, "usage", "No provider is named|--provider local"),
     Row("deploy -p locla", 3, "configuration", "'locla'|did you mean 'local'|known providers"),
-    Row("deploy -p runpod", 3, "configuration", "does not deploy to runpod itself yet|plexctl render -p runpod --out"),
+    Row("deploy -p lambda", 3, "configuration", "does not deploy to lambda itself yet|plexctl render -p lambda --out"),
+    Row("deploy -p vast --engine echo --yes", 4, "credentials", "no key for Vast is set|VAST_API_KEY"),
     Row(
         "deploy -p auto --yes --engine echo", 4, "credentials", "none of these providers is set up here|modal token new"
     ),
