@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from importlib import import_module
@@ -92,7 +93,10 @@ class VastClient:
             logger.addHandler(logging.NullHandler())
             logger.propagate = False
         try:
-            sdk = import_module("vastai")
+            with warnings.catch_warnings():
+                # It imports what Python is about to drop; that is nobody's business here.
+                warnings.simplefilter("ignore")
+                sdk = import_module("vastai")
         except ModuleNotFoundError as error:
             words = f"provider vast needs the package {error.name}, which is not installed"
             raise ExtraMissingError(words, hint="pip install 'plexctl[vast]'") from error
@@ -252,6 +256,8 @@ class VastClient:
             answer = ask(path, timeout=_LIMIT_S, **({named: dict(value)} if value is not None else {}))
         except requests.RequestException as error:
             raise NoAnswer(self._blotted(type(error).__name__)) from None
+        finally:
+            self.pace.answered(kind)
         try:
             body = answer.json()
         except ValueError:

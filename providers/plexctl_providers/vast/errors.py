@@ -114,7 +114,9 @@ def vast_errors(action: str) -> Iterator[None]:
 def as_plexctls(error: Refused | NoAnswer, action: str) -> PlexError:
     """Return plexctl's error for it."""
     if isinstance(error, NoAnswer):
-        return ProviderError(f"cannot {action}: Vast gave no answer that can be read ({error.words})", hint="check the network")
+        return ProviderError(
+            f"cannot {action}: Vast gave no answer that can be read ({error.words})", hint="check the network"
+        )
     kind, hint = error.kind
     said = f"{error.code}: {error.words}" if error.code and error.code not in error.words else error.words
     return kind(f"cannot {action}: Vast answered {error.status} ({said or 'no words'})", hint=hint)
