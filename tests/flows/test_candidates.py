@@ -402,6 +402,39 @@ def test_an_endpoint_that_is_told_late_is_recorded_and_noticed(town: Town) -> No
     assert town.vast.calls.count("status") < 30 / 0.8 + 20 / 5 + 12
 
 
+def test_what_nobody_recorded_at_another_of_the_asked_is_no_second_one(town: Town) -> None:
+    """The journal is lost, and the deployment is at the dearer market: it goes before another is made elsewhere."""
+    town.vast.fates = dict.fromkeys("abc", GONE)
+    town.deploy("bazaar", "podium")
+    for path in town.session.home.glob("journal.db*"):
+        path.unlink()
+    town.vast.fates = {}
+    town.deploy("bazaar", "podium")
+    assert (town.alive, town.vast.most_alive + town.pods.most_alive) == (["a"], 2)
+    assert town.questions == ["voice runs at podium without a record of what it runs: remove it?"]
+    (record,) = town.session.records()
+    assert record.ref.label in town.vast.alive
+
+
+def test_one_that_cannot_be_looked_through_makes_nothing(town: Town) -> None:
+    """It answered a moment ago; whether it has the deployment nobody can tell now."""
+    town.pods.fails["find"] = ProviderError("503")
+    with pytest.raises(ProviderError, match="503"):
+        town.deploy("bazaar", "podium")
+    assert (town.alive, town.vast.made) == ([], [])
+
+
+def test_what_runs_is_left_alone_when_its_provider_does_not_answer(town: Town) -> None:
+    """The same again during an outage: nobody knows what is there, so that nothing is started, stopped or removed."""
+    town.deploy()
+    town.vast.calls.clear()
+    town.vast.fails |= {"status": ProviderError("503"), "apply": ProviderError("503")}
+    with pytest.raises(ProviderError, match="503"):
+        town.deploy()
+    assert town.alive == ["a"]
+    assert {"apply", "stop", "destroy"}.isdisjoint(town.vast.calls)
+
+
 def destroy_all(town: Town) -> None:
     """Remove the deployment."""
     from plexctl.flows import operate
