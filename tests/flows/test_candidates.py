@@ -241,6 +241,15 @@ def test_a_bad_host_is_left_alone_for_a_day(town: Town) -> None:
     assert town.prepare().offer.detail["host"] == "a"
 
 
+def test_the_host_that_was_made_use_of_is_the_bad_one(town: Town) -> None:
+    """What was adopted without a record runs elsewhere than on the best offer's host."""
+    town.vast.alive["plexctl-voice-abc234"] = "b"
+    town.vast.fates = {"b": BAD}
+    town.deploy()
+    with town.session.journal() as journal:
+        assert [one.host for one in journal.denied_hosts()] == ["b"]
+
+
 def test_only_denied_hosts_are_no_capacity_and_say_why(town: Town) -> None:
     """Exit 7; the data has the reason."""
     town.vast.hosts = {"a": 0.3}

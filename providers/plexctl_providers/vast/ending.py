@@ -96,7 +96,7 @@ def _remove(client: VastClient, number: int) -> None:
     if is_there is not None:
         why = as_plexctls(failed, "destroy it").message if failed else "Vast said that it was destroyed"
         words = f"instance {number} is still there ({why})"
-        raise ProviderError(words, hint="it bills on: `plexctl destroy` again, or `plexctl gc`")
+        raise ProviderError(words, hint="it bills on: `plexctl destroy` again ends it, by its label")
 
 
 def _is_at_rest(instance: Instance) -> bool:
