@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,7 +11,7 @@ from random import Random
 
 import pytest
 from tests.clouds.vast.faults import Chance
-from tests.clouds.vast.world import VastWorld
+from tests.clouds.vast.world import VastWorld, folder_in_memory
 from tests.contract.steps import begin, bring_up
 
 from plexctl.errors import PlexError
@@ -26,10 +25,9 @@ _ATTEMPTS = 4
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give a folder in memory where the machine has one: the journal waits for the disk at each write."""
-    memory = Path("/dev/shm")  # noqa: S108 - a fresh folder in it
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as one:
-        yield Path(one)
+    """Give a folder in memory where the machine has one."""
+    with folder_in_memory() as one:
+        yield one
 
 
 def test_random_faults_leave_no_second_and_no_unknown_one(folder: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.clouds.vast.cloud import KEY, Cloud
@@ -30,6 +31,14 @@ CUDA = (
 )
 """docker-hashcat#21."""
 _LONG_AFTER_S = 10.0
+
+
+@contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """Give a folder in memory where the machine has one: the journal waits for the disk at each write."""
+    memory = Path("/dev/shm")  # noqa: S108 - a fresh folder in it
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as one:
+        yield Path(one)
 
 
 class VastWorld:
