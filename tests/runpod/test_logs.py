@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.runpod.rig import Rig
 
@@ -63,6 +65,29 @@ def test_since_and_tail_are_held_here_too(rig: Rig, entry: Entry) -> None:
     assert [line.text for line in lines] == WHOLE[-4:]
     lines = rig.provider().logs(entry.ref, follow=False, since=times[30] - 0.0001, tail=None)
     assert [line.text for line in lines] == WHOLE[30:]
+
+
+def test_a_container_that_is_never_silent_keeps_nobody(rig: Rig, entry: Entry) -> None:
+    """A line a second for ever: what is there is told after some seconds, without `--follow` and beside a status."""
+
+    async def talk() -> None:
+        while True:
+            rig.cloud.clock.sleep(1.0)
+            rig.pod().say("container", "on and on", rig.cloud.clock.wall())
+            await rig.cloud.running.tell()
+            await asyncio.sleep(0.02)
+
+    async def begin() -> asyncio.Task[None]:
+        return asyncio.create_task(talk())
+
+    async def end_of(talking: asyncio.Task[None]) -> None:
+        talking.cancel()
+
+    talking = rig.cloud.do(begin())
+    lines = [line.text for line in rig.provider().logs(entry.ref, follow=False, since=None, tail=None)]
+    rig.cloud.do(end_of(talking))
+    assert lines[:40] == WHOLE
+    assert len(lines) < 60
 
 
 def test_a_log_that_may_not_be_read_is_said_so(rig: Rig, entry: Entry) -> None:

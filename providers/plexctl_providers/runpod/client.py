@@ -7,6 +7,7 @@ caller to look what became of it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +22,7 @@ from plexctl.errors import (
     PlexError,
     ProviderError,
 )
+from plexctl_providers._common.loopback import is_loopback
 from plexctl_providers.runpod.bodies import API
 from plexctl_providers.runpod.errors import KEY_HINT, NO_ANSWER, error_of, is_lost, unanswered
 from plexctl_providers.runpod.pacing import Clock, Pace, pace_of
@@ -32,14 +34,15 @@ Json = dict[str, Any]
 ADDRESS = "PLEXCTL_RUNPOD_URL"
 PROXY = "PLEXCTL_RUNPOD_PROXY"
 KEY = "RUNPOD_API_KEY"
+_AUTHORITY = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+"""Host and port, nobody's name or password."""
 _PROXY = "https://{pod_id}-{port}.proxy.runpod.net"
 _CONNECT_S, _ANSWER_S, _CREATE_S = 10.0, 30.0, 60.0
 _REFUSALS = 5
 """429 in a row for one request, each waited for."""
 _AGAIN_S = (0.5, 1.0, 2.0)
 """Before each repeat of a request that may be repeated."""
-_TOO_MANY, _ERROR = 429, 400
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_TOO_MANY, _NO_SUCCESS = 429, 300
 
 
 class Client:
@@ -105,7 +108,7 @@ class Client:
                     if answer.status_code == _TOO_MANY:
                         self.pace.refused(answer.headers, self.clock)
                         continue
-                    if answer.status_code >= _ERROR:
+                    if answer.status_code >= _NO_SUCCESS:
                         answer.read()
                         raise self._error(action, answer)
                     # Until here it was the patience for an answer; from here it is that for the next line.
@@ -135,7 +138,7 @@ class Client:
         raise error_of(action, _TOO_MANY, said)
 
     def _content(self, action: str, answer: httpx.Response) -> Json:
-        if answer.status_code >= _ERROR:
+        if answer.status_code >= _NO_SUCCESS:
             raise self._error(action, answer)
         if not answer.content:
             return {}
@@ -154,40 +157,49 @@ class Client:
             base, library = self.base, _httpx()
             environment = self._context.environment
             is_here = base.startswith("http://")
-            self._opened = library.Client(
-                base_url=base,
-                headers={"Authorization": f"Bearer {self.key}", "User-Agent": "plexctl"},
-                verify=not is_here and _authorities(environment),
-                proxy=None if is_here else environment.get("HTTPS_PROXY") or environment.get("https_proxy"),
-                trust_env=False,
-                # Nobody closes an adapter, so that no connection is kept: calls are seconds apart.
-                limits=library.Limits(max_keepalive_connections=0),
-            )
+            headers = {"Authorization": f"Bearer {self.key}", "User-Agent": "plexctl"}
+            try:
+                self._opened = library.Client(
+                    base_url=base,
+                    headers=headers,
+                    verify=not is_here and _authorities(environment),
+                    proxy=None if is_here else environment.get("HTTPS_PROXY") or environment.get("https_proxy"),
+                    trust_env=False,
+                    # Nobody closes an adapter, so that no connection is kept: calls are seconds apart.
+                    limits=library.Limits(max_keepalive_connections=0),
+                )
+            except (ValueError, ImportError, library.InvalidURL) as error:
+                words = f"HTTPS_PROXY is not usable ({type(error).__name__})"
+                raise ConfigurationError(words, hint="give http://HOST:PORT, or unset it") from None
         return self._opened
 
 
 def address(environment: Mapping[str, str]) -> str:
     """Return where REST v2 is: RunPod's, or an emulator's. Raises ConfigurationError for http to another machine."""
-    base = environment.get(ADDRESS, "").rstrip("/") or API
-    if is_trustworthy(base):
+    base = environment.get(ADDRESS, "").strip().rstrip("/") or API
+    if is_trustworthy(base) and not urlsplit(base).path:
         return base
-    raise ConfigurationError(f"{ADDRESS}={base!r} is not usable", hint="give https://HOST, or http:// to this machine")
+    hint = "give https://HOST, or http:// to this machine, without a path"
+    raise ConfigurationError(f"{ADDRESS} is not usable", hint=hint)
 
 
 def proxy_of(environment: Mapping[str, str]) -> str:
     """Return the addresses behind RunPod's proxy, with {pod_id} and {port} in them. Raises ConfigurationError."""
-    template = environment.get(PROXY) or _PROXY
+    template = environment.get(PROXY, "").strip() or _PROXY
     if "{pod_id}" in template and is_trustworthy(template.replace("{pod_id}", "pod").replace("{port}", "1")):
         return template
-    raise ConfigurationError(f"{PROXY}={template!r} is not usable", hint="give https://{pod_id}-{port}.HOST")
+    raise ConfigurationError(f"{PROXY} is not usable", hint="give https://{pod_id}-{port}.HOST")
 
 
 def is_trustworthy(url: str) -> bool:
     """Tell whether a key may be sent there: https, or http that does not leave this machine."""
-    parts = urlsplit(url)
-    return bool(parts.hostname) and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    )
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        is_plain = bool(_AUTHORITY.fullmatch(parts.netloc)) and parts.port != 0 and not parts.query + parts.fragment
+    except ValueError:  # half a bracket, or a port that is none
+        return False
+    return is_plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
 
 
 def key_of(environment: Mapping[str, str]) -> str:
@@ -211,10 +223,13 @@ def _lines(answer: httpx.Response, library: Any, action: str) -> Iterator[str]:
 
 
 def _parsed(answer: httpx.Response) -> object:
+    """Return an answer's JSON; None for what is none, or has text that cannot be written down."""
     try:
-        return json.loads(answer.content)
-    except ValueError:
+        found: object = json.loads(answer.content)
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         return None
+    return found
 
 
 def _authorities(environment: Mapping[str, str]) -> Any:
@@ -222,7 +237,12 @@ def _authorities(environment: Mapping[str, str]) -> Any:
 
     import certifi
 
-    return ssl.create_default_context(cafile=environment.get("SSL_CERT_FILE") or certifi.where())
+    own = environment.get("SSL_CERT_FILE")
+    try:
+        return ssl.create_default_context(cafile=own or certifi.where())
+    except OSError as error:
+        words = f"SSL_CERT_FILE={own!r} has no certificates that can be read ({type(error).__name__})"
+        raise ConfigurationError(words, hint="name a file in PEM, or unset it") from None
 
 
 def _httpx() -> Any:
