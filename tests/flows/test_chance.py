@@ -9,19 +9,16 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import cast
 
 import pytest
 from tests.clouds.vast.faults import Chance
-from tests.clouds.vast.world import CUDA, IMAGE, SECRETS, VastWorld, folder_in_memory
+from tests.clouds.vast.world import CUDA, IMAGE, SECRETS, VastAlone, VastWorld, folder_in_memory
 from tests.flows.conftest import Reporter
 
 from plexctl.catalog.wishes import Wish
-from plexctl.contract import Context, Provider
 from plexctl.errors import PlexError
 from plexctl.flows import operate
 from plexctl.flows.asking import Order
@@ -30,7 +27,6 @@ from plexctl.flows.deploy import deploy
 from plexctl.flows.preparing import prepare
 from plexctl.flows.session import Session
 from plexctl.spec import Image, Spec
-from plexctl_providers.vast.adapter import VastProvider
 
 SEED = 20_261_122
 RUNS = 1_000
@@ -38,26 +34,6 @@ _LIMIT_S = 6.0
 _COMMANDS = 6
 _SHARES = (0.05, 0.15, 0.25)
 SPEC = Spec(name="voice", provider="vast", engine="personaplex", image=Image(name=IMAGE), secrets=tuple(SECRETS))
-
-
-@dataclass(frozen=True)
-class VastAlone:
-    """The registry of a world's Vast."""
-
-    world: VastWorld
-
-    def names(self) -> list[str]:
-        """Return its name."""
-        return ["vast"]
-
-    def provider_class(self, name: str) -> type[Provider]:
-        """Return what makes an adapter whose waiting takes no time."""
-        assert name == "vast"
-
-        def vast(context: Context) -> Provider:
-            return VastProvider(context, pace=self.world.pace)
-
-        return cast("type[Provider]", vast)
 
 
 class Commands:

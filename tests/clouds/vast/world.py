@@ -6,7 +6,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from tests.clouds.vast.cloud import KEY, Cloud
 from tests.clouds.vast.faults import BILLING, BROKEN, GONE_404, GONE_410, SPEND, TOO_SOON, Answer
@@ -178,3 +180,23 @@ class VastWorld:
         for one in self.cloud.instances.values():
             one.forced = state
         self._later()
+
+
+@dataclass(frozen=True)
+class VastAlone:
+    """The registry of a world's Vast."""
+
+    world: VastWorld
+
+    def names(self) -> list[str]:
+        """Return its name."""
+        return ["vast"]
+
+    def provider_class(self, name: str) -> type[Provider]:
+        """Return what makes an adapter whose waiting takes no time."""
+        assert name == "vast"
+
+        def vast(context: Context) -> Provider:
+            return VastProvider(context, pace=self.world.pace)
+
+        return cast("type[Provider]", vast)
