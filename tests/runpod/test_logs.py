@@ -58,6 +58,14 @@ def test_lines_that_come_are_given_as_they_come_until_the_pod_is_gone(rig: Rig, 
     assert [line.text for line in followed] == ["[host] stop container"]
 
 
+def test_a_line_ends_where_the_stream_says_so(rig: Rig, entry: Entry) -> None:
+    """Not at what Python takes for the end of a line: such an event would be broken, and its line lost."""
+    odd = "a\u2028b\u2029c\x85d\x1ce \u65e5\u672c \U0001f399"
+    rig.pod().say("container", odd, rig.cloud.clock.wall() + 1)
+    rig.cloud.do(rig.cloud.running.tell())
+    assert [line.text for line in rig.provider().logs(entry.ref, follow=False, since=None, tail=1)] == [odd]
+
+
 def test_since_and_tail_are_held_here_too(rig: Rig, entry: Entry) -> None:
     """RunPod ignores `tail` beside `since`, and its times have no fractions that it promises."""
     times = [line.at for line in rig.pod().lines]

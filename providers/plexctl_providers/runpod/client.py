@@ -213,9 +213,15 @@ def key_of(environment: Mapping[str, str]) -> str:
 
 
 def _lines(answer: httpx.Response, library: Any, action: str) -> Iterator[str]:
-    """Yield lines until the stream's own end or a silence. Raises ProviderError for a cut."""
+    """Yield whole lines until the stream's own end or a silence. Raises ProviderError for a cut.
+
+    Not by httpx's `iter_lines`, which ends lines as Python does: at U+2028 and others that a log's text may have.
+    """
+    rest = ""
     try:
-        yield from answer.iter_lines()
+        for text in answer.iter_text():
+            *whole, rest = (rest + text).split("\n")
+            yield from (line.removesuffix("\r") for line in whole)
     except library.ReadTimeout:
         return
     except library.HTTPError as error:
