@@ -105,7 +105,7 @@ def test_what_is_said_is_so_whatever_fails(folder: Path) -> None:
     while time.monotonic() < end and number < RUNS:
         run(folder, number)
         number += 1
-    assert number > 5
+    assert number > 2
 
 
 @pytest.mark.real

@@ -18,7 +18,14 @@ from tests.clouds.vast.server import serving
 from tests.contract.worlds import UNDOCUMENTED, Fault
 
 from plexctl.contract import Context, Provider
-from plexctl.errors import CredentialsError, NoCapacityError, PreflightError, ProviderError, UnhealthyError
+from plexctl.errors import (
+    CredentialsError,
+    NoCapacityError,
+    NoCredentialsError,
+    PreflightError,
+    ProviderError,
+    UnhealthyError,
+)
 from plexctl.model import Ref
 from plexctl.secret import Secret
 from plexctl.spec import Image, Spec, Vast
@@ -123,7 +130,7 @@ class VastWorld:
             "a refused key": Fault(
                 lambda: self._use("wrong"), CredentialsError, "VAST_API_KEY", lambda: self._use(KEY)
             ),
-            "no key": Fault(lambda: self._use(""), CredentialsError, "VAST_API_KEY", lambda: self._use(KEY)),
+            "no key": Fault(lambda: self._use(""), NoCredentialsError, "VAST_API_KEY", lambda: self._use(KEY)),
             "no credit": Fault(lambda: setattr(self.cloud, "credit", 0.0), PreflightError, "credit"),
             "no billing": self._refusing(BILLING, PreflightError, "missing_billing"),
             "the spend limit": self._refusing(SPEND, PreflightError, "new accounts"),
