@@ -156,6 +156,8 @@ COMMAND_LINE = (
     Row(f"{DEPLOY} --ttl 99999999999d", 2, "usage", "--ttl '99999999999d' is too long"),
     Row(f"{DEPLOY} --env LEVEL", 2, "usage", "--env takes KEY=VALUE|--env LOG_LEVEL=debug"),
     Row(f"{DEPLOY} --env a-b=c", 2, "usage", "--env 'a-b' is no variable's name"),
+    Row(f"{DEPLOY} --env PLEXCTL_EXPIRES_AT=5", 3, "configuration", "set by plexctl itself|limits.ttl_s"),
+    Row(f"{DEPLOY} --env VAST_URL=https://elsewhere.example", 3, "configuration", "set by plexctl itself|leave it out"),
     Row(f"{DEPLOY} --env HF_TOKEN={{canary}}", 3, "configuration", "HF_TOKEN is a secret|--secret HF_TOKEN"),
     Row(f"{DEPLOY} --secret KEY={{canary}}", 2, "usage", "--secret KEY|does not belong on the command line|=@FILE"),
     Row(f"{DEPLOY} --secret KEY {{canary}}", 2, "usage", "unexpected extra argument|may be a secret"),
