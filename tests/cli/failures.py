@@ -118,6 +118,7 @@ COMMAND_LINE = (
     Row("deploy --port x", 2, "usage", "--port|'x'"),
     Row("deploy", 2, "usage", "No provider is named|--provider local"),
     Row("deploy -p locla", 3, "configuration", "'locla'|did you mean 'local'|known providers"),
+    Row("deploy -p vast --engine echo --yes", 4, "credentials", "no key for Vast is set|VAST_API_KEY"),
     Row(
         "deploy -p auto --yes --engine echo", 4, "credentials", "none of these providers is set up here|modal token new"
     ),
@@ -163,6 +164,8 @@ COMMAND_LINE = (
     Row(f"{DEPLOY} --ttl 99999999999d", 2, "usage", "--ttl '99999999999d' is too long"),
     Row(f"{DEPLOY} --env LEVEL", 2, "usage", "--env takes KEY=VALUE|--env LOG_LEVEL=debug"),
     Row(f"{DEPLOY} --env a-b=c", 2, "usage", "--env 'a-b' is no variable's name"),
+    Row(f"{DEPLOY} --env PLEXCTL_EXPIRES_AT=5", 3, "configuration", "set by plexctl itself|limits.ttl_s"),
+    Row(f"{DEPLOY} --env VAST_URL=https://elsewhere.example", 3, "configuration", "set by plexctl itself|leave it out"),
     Row(f"{DEPLOY} --env HF_TOKEN={{canary}}", 3, "configuration", "HF_TOKEN is a secret|--secret HF_TOKEN"),
     Row(f"{DEPLOY} --secret KEY={{canary}}", 2, "usage", "--secret KEY|does not belong on the command line|=@FILE"),
     Row(f"{DEPLOY} --secret KEY {{canary}}", 2, "usage", "unexpected extra argument|may be a secret"),

@@ -133,7 +133,8 @@ class Renting:
         """Rent the plan's machine, unless there is one."""
         self.market.may("apply")
         ref, host = journal.ref, plan.offer.detail["host"]
-        if ref.label in self.market.alive:
+        if there := self.market.alive.get(ref.label):
+            journal.created(journal.intend("machine", ref.label, {"host": there}), f"id-of-{there}")
             return Deployment(journal.ref, None, changed=False)
         fate = self.market.fates.get(host)
         if fate == GONE:

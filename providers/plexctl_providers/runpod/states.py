@@ -38,7 +38,9 @@ _BAD_HOST = re.compile(
 )
 """Texts of the system log after which a pod does not come up on its host."""
 _OURS = re.compile(rf"{LABEL_PREFIX}([a-z](?:[a-z0-9-]*[a-z0-9])?)-([a-z0-9]+)")
-_FINGERPRINT = re.compile(r"plexctl: tls sha256:([0-9a-f]{64})\b")
+_FINGERPRINT = re.compile(r"plexctl: tls sha256:([0-9a-f]{64})")
+"""A whole line: whatever a caller or an engine says stands behind a time in the gateway's log."""
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,14 @@ class Pod:
 
 
 def pod_of(answer: Mapping[str, Any]) -> Pod:
-    """Return a pod of an answer. Raises LookupError, TypeError or ValueError for what is none."""
+    """Return a pod of an answer. Raises what `errors.understood` takes for an answer that is none."""
+    if not _ID.fullmatch(answer["id"]):
+        raise ValueError("no id")
     runtime = answer.get("runtime") or {}
     gpu = answer.get("gpu")
     network = (answer.get("mounts") or {}).get("network") or []
     return Pod(
-        id=str(answer["id"]),
+        id=answer["id"],
         name=str(answer["name"]),
         status=str(answer["status"]).upper(),
         actions=tuple(answer.get("actions") or ()),
@@ -119,7 +123,7 @@ def trouble_in(system: Iterable[str]) -> str | None:
 
 def fingerprint_in(lines: Iterable[str]) -> str | None:
     """Return the fingerprint of the certificate that the gateway made last, as its log tells it."""
-    found = [match[1] for match in map(_FINGERPRINT.search, lines) if match]
+    found = [match[1] for match in map(_FINGERPRINT.fullmatch, lines) if match]
     return f"sha256:{found[-1]}" if found else None
 
 
