@@ -16,6 +16,14 @@ __all__ = ["machines"]
 _REAL = [pytest.param(name, marks=(pytest.mark.real, pytest.mark.timeout(600))) for name in sorted(ON_MACHINES)]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave every point of a crash to `make test-slow` where each takes new machines."""
+    for item in items:
+        is_long = item.path.name == "test_crashes.py" and item.path.parent == Path(__file__).parent
+        if is_long and item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=[*sorted(WORLDS), *_REAL])
 def new_world(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -154,6 +154,13 @@ def test_what_is_wrong_with_one_host_moves_on_to_the_next(
         assert not journal.denied_hosts()
 
 
+def test_a_host_that_cannot_tell_what_it_carries_keeps_nobody_from_the_others(hosts: Hosts, spec: Spec) -> None:
+    """It is said, and the deploy goes on."""
+    hosts.rack.fails["find"] = ProviderError("b cannot be reached")
+    assert hosts.bring(spec).view.record.offer.region == "a"
+    assert any("carries voice: b cannot be reached" in one for one in hosts.reporter.told)
+
+
 def test_whom_to_believe_ends_it(hosts: Hosts, spec: Spec) -> None:
     """A host that shows another key is no reason to go elsewhere quietly: exit 4, and nothing is left."""
     hosts.rack.wrong = {"a": CredentialsError("a shows another key")}

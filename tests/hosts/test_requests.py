@@ -125,6 +125,7 @@ def test_ovh_is_a_key_and_an_instance() -> None:
             "network": {"public": True},
             "sshKey": {"name": LABEL},
         },
+        "looked_up": {"OVH_FLAVOR_ID": ["L4-90"], "OVH_IMAGE_ID": ["Ubuntu 24.04"]},
     }
     assert "L4-90 in ${OVH_REGION}" in CASES["ovh"].plan().steps[0].detail
     assert sent("ovh-full", "instance")["path"] == "/cloud/project/abc123/region/GRA11/instance"
@@ -169,6 +170,7 @@ def test_a_host_gets_files_and_secrets() -> None:
     assert files.body["folder"] == "/var/lib/plexctl/bundle"
     assert files.body["argv"] == ["sudo", "--non-interactive", "bash", "/var/lib/plexctl/bundle/bootstrap.sh"]
     assert set(files.body["files"]) == {  # type: ignore[call-overload]
+        "deployment",
         "plexctl.env",
         "units/docker/plexctl-gateway.service",
         "units/python/plexctl-gateway.service",

@@ -38,11 +38,11 @@ class Ground:
         """What the person's shell has."""
         return {**self.cloud.environment, "PLEXCTL_TOKEN": CANARY}
 
-    def __call__(self, *argv: str, timeout_s: float = 120) -> Result:
+    def __call__(self, *argv: str, timeout_s: float = 180) -> Result:
         """Run plexctl."""
         return self.plexctl(*argv, env=self.environment, timeout_s=timeout_s)
 
-    def ok(self, *argv: str, timeout_s: float = 120) -> Result:
+    def ok(self, *argv: str, timeout_s: float = 180) -> Result:
         """Run plexctl and assert that it succeeded."""
         result = self(*argv, timeout_s=timeout_s)
         assert result.rc == 0, f"{argv}: {result.rc}\n{result.stdout}\n{result.stderr}"

@@ -28,6 +28,7 @@ class Machine(Container):
     port: int = 22
     password: str = PASSWORD
     door: Door = field(init=False)
+    _tracer: list[str] = field(default_factory=list)
     _late: threading.Thread | None = None
     _is_removed: bool = False
 
@@ -63,6 +64,11 @@ class Machine(Container):
     def refuse(self, connections: int) -> None:
         """Reset the next so many connections before sshd says a word."""
         self.door.refuse(connections)
+
+    def trace(self) -> Path:
+        """Write down every program that callers start from now on, with its arguments (strace); return the file."""
+        self._tracer = ["strace", "-f", "-A", "-o", str(self.folder / "trace"), "-s", "100000", "-e", "trace=execve"]
+        return self.folder / "trace"
 
     def power_off(self) -> None:
         """End every process in it at once; connections break, and new ones are refused."""
@@ -105,7 +111,7 @@ class Machine(Container):
         self.door.open()
 
     def _sshd(self) -> list[str]:
-        return [*self.enter(), "/usr/sbin/sshd", "-i", "-e"]
+        return [*self._tracer, *self.enter(), "/usr/sbin/sshd", "-i", "-e"]
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,14 @@ def test_a_stop_that_did_nothing_is_no_success(rig: Rig) -> None:
         rig.provider().stop(entry.ref)
 
 
+def test_without_ai_deploy_there_are_no_apps(rig: Rig) -> None:
+    """A place that has no such thing is no reason to find nothing else."""
+    entry = rig.begin()
+    rig.deploy(entry)
+    rig.cloud.fail("apps", 404, times=None)
+    assert [one.id for one in rig.provider().find(None)] == [entry.ref.id]
+
+
 def test_an_app_has_no_host(rig: Rig) -> None:
     """A shell and a tunnel are NotFoundError with the reason; there is nothing on a host."""
     spec = rig.spec(product="ai-deploy")

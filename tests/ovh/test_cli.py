@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.cli.process import Plexctl
+from tests.clouds.hub import Hub, personaplex
 from tests.clouds.ovh.server import Ovh
 from tests.clouds.ovh.state import PROJECT
 from tests.ovh.rig import IMAGE
 
 TOKEN = "canary-token-of-the-cli"
+HUB_TOKEN = "hf_canary_of_the_cli"
 
 
 @pytest.fixture
@@ -43,6 +52,69 @@ def test_an_app_from_nothing_to_talking_and_to_nothing(user: Plexctl) -> None:
         assert [one.operation for one in sent] == ["create-app"]
         names = [one["name"] for one in json.loads(sent[0].body)["envVars"] if one["value"] == TOKEN]
         assert names == ["PLEXCTL_TOKEN"]
+
+
+def test_doctor_walks_a_person_through_the_login(user: Plexctl) -> None:
+    """At a terminal it shows the address to confirm at, sees that the key counts, and says how to set it."""
+    with Ovh() as cloud:
+        env = {name: value for name, value in cloud.for_people.items() if name != "OVH_CONSUMER_KEY"}
+
+        def confirm(shown: str) -> str:
+            """Do what the owner does at the address, and press Enter."""
+            if "press Enter" not in shown:
+                return ""
+            key = re.search(r"credentialToken=(\S+)", shown)
+            assert key, shown
+            cloud.door.consumers[key[1]] = "validated"
+            return "\n"
+
+        shown = at_a_terminal(user, "doctor", "--login", "ovh", env=env, types=confirm)
+        assert "OVHcloud takes the consumer key" in shown
+        assert "export OVH_CONSUMER_KEY=consumer-1" in shown
+        refused = user("doctor", "--login", "ovh", env=env)
+        assert (refused.rc, "needs a terminal" in refused.stderr) == (2, True)
+
+
+def at_a_terminal(user: Plexctl, *argv: str, env: dict[str, str], types: Callable[[str], str]) -> str:
+    """Run plexctl at a terminal of its own, type what `types` makes of what is shown, and return all of that."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "plexctl", *argv],
+        env=user.environment({**env, "TERM": "dumb"}),
+        cwd=user.work,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ):
+        os.close(theirs)
+        shown, has_typed = b"", False
+        with suppress(OSError):  # EIO: nobody holds the other end any more
+            while part := os.read(ours, 4096):
+                shown += part
+                typed = "" if has_typed else types(shown.decode(errors="replace"))
+                has_typed = has_typed or bool(typed)
+                os.write(ours, typed.encode())
+    os.close(ours)
+    return shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "says"), [("available", False, 7, "stock"), ("quota", 0, 6, "quota")]
+)
+def test_stock_and_quota_have_an_exit_code_each(user: Plexctl, name: str, value: object, code: int, says: str) -> None:
+    """A flavour that is listed and out of stock is 7, one that the quota has no room for 6; nothing is created."""
+    with Ovh() as cloud, Hub() as hub:
+        personaplex(hub, access={"ann": "granted"})
+        hub.add_token(HUB_TOKEN)
+        for flavour in cloud.flavours:
+            setattr(flavour, name, value)
+        argv = ("deploy", "-p", "ovh", "--gpu", "L4", "--yes", "--json")
+        secrets = {"PLEXCTL_TOKEN": TOKEN, "HF_TOKEN": HUB_TOKEN}
+        refused = user(*argv, env={**cloud.for_people, **secrets, **hub.environment})
+        assert refused.rc == code, refused
+        assert says in refused.document["error"]["message"]
+        assert cloud.mutations == []
 
 
 def test_two_ways_to_log_in_are_told_apart_by_their_exit_codes(user: Plexctl) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 from tests.clouds.ovh.state import PROJECT
 from tests.ovh.rig import TOKEN, Rig, l4
 
 from plexctl.errors import (
     ConfigurationError,
+    CredentialsError,
     NoCapacityError,
     NotFoundError,
     PlexError,
     PreflightError,
     ProviderError,
 )
-from plexctl.model import Level, Need, Ref
+from plexctl.model import Level, Need, Offer, Ref
 from plexctl.states import State
 from plexctl_providers._common.on_host.keeping import keys_of
 from plexctl_providers.ovh.instance_rows import STATE_MAP, Instance, resource_in, status_of
@@ -50,6 +52,16 @@ def test_an_offer_that_can_be_had_is_said_to_be(rig: Rig) -> None:
     """With its flavour, its region and what the project may still start."""
     (found,) = rig.provider().check_offer(rig.spec(), l4())
     assert (found.level, found.message) == (Level.OK, "l4-90 is in stock in GRA11, and the project may start 5 more")
+
+
+def test_a_plan_of_no_gpu_takes_the_smallest_flavour(rig: Rig) -> None:
+    """Also where no flavour was offered by name; what is out of stock is passed over."""
+    rig.cloud.flavour("d2-2").available = False
+    offer = Offer("ovh", None, 0, "GRA11", None, "a test", None)
+    entry = rig.begin(structs.replace(rig.spec(), engine="echo"), offer)
+    rig.deploy(entry, offer)
+    (made,) = rig.cloud.instances.values()
+    assert made.body["flavor"]["id"] == rig.cloud.flavour("b3-8").id
 
 
 def test_the_only_project_is_taken_and_of_several_one_must_be_named(rig: Rig) -> None:
@@ -159,6 +171,30 @@ def test_a_slow_build_is_creating_and_a_broken_one_an_error(rig: Rig) -> None:
     rig.cloud.instances.clear()
     with pytest.raises(ProviderError, match="is gone"):
         provider.proceed(plan, entry)
+
+
+def test_an_outage_in_the_middle_of_a_start_is_waited_out(rig: Rig) -> None:
+    """While OVHcloud does not answer the start goes on being one; what it refuses ends it."""
+    entry = rig.begin()
+    rig.deploy(entry)
+    rig.cloud.fail("instances", 503, times=None)
+    waiting = rig.provider().proceed(rig.plan(), entry)
+    assert (waiting.state, "503" in waiting.detail) == (State.CREATING, True)
+    rig.cloud.faults.clear()
+    rig.cloud.door.consumers = dict.fromkeys(rig.cloud.door.consumers, "expired")
+    with pytest.raises(CredentialsError):
+        rig.provider().proceed(rig.plan(), entry)
+
+
+def test_what_cannot_be_asked_goes_as_a_whole(rig: Rig) -> None:
+    """Nobody answers ssh there: a destroy says that the instance goes, a stop shelves it, its status is told."""
+    entry = rig.begin()
+    rig.deploy(entry)
+    rig.cloud.clock.sleep(1)
+    assert rig.provider().holdings(entry.ref) == [f"instance {entry.ref.label} as a whole"]
+    assert rig.provider().status(entry.ref).state is State.CREATING
+    rig.provider().stop(entry.ref)
+    assert rig.provider().status(entry.ref).state is State.STOPPED
 
 
 def test_stop_shelves_and_apply_brings_it_back(rig: Rig) -> None:

@@ -28,6 +28,7 @@ need caddy caddy
 need systemd systemd-analyze
 need openssh-server sshd
 need openssh-client ssh
+need strace strace
 if [ ${#missing[@]} -gt 0 ]; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
     $sudo apt-get update -qq

@@ -46,7 +46,6 @@ def test_from_nothing_to_ready_and_away(owner: Owner, machine: Machine, journal:
 
 def test_openssh_comes_in_by_what_shell_says(owner: Owner, machine: Machine, journal: Journal) -> None:
     """The command line is OpenSSH's own, and it believes the key that was shown; after a change it refuses."""
-    owner.variables["PLEXCTL_SSH_IDENTITY"] = str(owner.folder / ".ssh" / "id_ed25519")
     entry = owner.deploy(journal)
     argv = [*owner.provider().shell(entry.ref), "id", "-un"]
 
@@ -96,6 +95,25 @@ def test_a_log_that_is_followed_outlives_its_connection(owner: Owner, machine: M
     whole = list(owner.provider().logs(ref, follow=False, since=None, tail=None))
     assert heard == whole
     assert whole[-1].text == "gateway stopped"
+
+
+def test_a_log_goes_from_the_bootstraps_to_the_gateways(owner: Owner, machine: Machine, journal: Journal) -> None:
+    """Followed from the start: first how far the bootstrap is, then the gateway, each line once, to the end."""
+    ref = owner.deploy(journal).ref
+    followed = owner.provider().logs(ref, follow=True, since=None, tail=None)
+    heard = [next(followed).text]
+    assert heard == ["plexctl: started"]
+    machine("bash", "-c", "until grep -q 'ended with' /var/lib/plexctl/bootstrap.log; do sleep 0.02; done")
+    ready_through(owner, ref)
+    ending = threading.Thread(target=owner.provider().stop, args=(ref,))
+    ending.start()
+    heard += [line.text for line in followed]
+    ending.join()
+    assert "plexctl: stage 1/9 system done" in heard
+    assert heard[-1] == "gateway stopped"
+    assert heard[heard.index("plexctl: ended with 0") + 1 :] == [
+        line.text for line in owner.provider().logs(ref, follow=False, since=None, tail=None)
+    ]
 
 
 def test_a_tunnel_outlives_its_connection(owner: Owner, machine: Machine, journal: Journal) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.contract.steps import Watched
 from tests.machines.client import Person
@@ -12,11 +13,13 @@ from tests.ssh_provider.rig import Owner, ready_through
 from plexctl.contract import DeploymentJournal
 from plexctl.journal import Entry, Journal
 from plexctl.model import Need
+from plexctl.spec import Host
 from plexctl.states import State
 from plexctl_providers._common.ssh.errors import ConnectionLostError
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
+OF_A_BOOT = ("/var/lib/containerd/", "/var/lib/docker/", "/var/lib/systemd/", "/var/tmp/systemd-private-")  # noqa: S108
 POINTS = ("intend host-files", "bringing", "created host-files", "intend host-secrets", "starting the bootstrap")
 """Before anything is there; files, secrets and the start under way, each behind the one before."""
 
@@ -53,9 +56,32 @@ def test_lost_at_five_points_it_goes_on(owner: Owner, machine: Machine, journal:
     assert machine.run("ls", "/var/lib/plexctl/incoming").returncode != 0, "nothing lies about"
 
 
-def interrupted(owner: Owner, machine: Machine, journal: Journal, interrupt: Callable[[], None]) -> Entry:
-    """Deploy, and interrupt the bootstrap in its longest stage."""
+def test_a_destroy_needs_nothing_to_be_whole(owner: Owner, machine: Machine, journal: Journal) -> None:
+    """Its files half gone, its connection cut, or its bootstrap under way: in the end nothing is left of it."""
+    before = {path: row for path, row in machine.state().items() if not path.startswith("/opt/plexctl")}
     entry = owner.deploy(journal)
+    assert owner.provider().destroy(entry.ref).removed, "while the bootstrap is under way"
+    assert machine.state() == before
+
+    entry = owner.begin(journal, owner.spec("again"))
+    with pytest.raises(ConnectionLostError):
+        apply_and_cut(owner, entry, machine, "created host-files")
+    assert owner.provider().status(entry.ref).state is State.FAILED
+    assert [ref.label for ref in owner.provider().find(None)] == [entry.ref.label]
+    assert owner.provider().destroy(entry.ref).removed
+    assert machine.state() == before
+
+    owner.said = []
+    owner.apply(entry)
+    machine("rm", "-r", "/var/lib/plexctl/bundle", "/var/lib/plexctl/stages", "/etc/plexctl")
+    assert owner.provider().destroy(entry.ref).removed
+    assert machine.state() == before
+    assert "plexctl" not in "\n".join(machine.processes())
+
+
+def interrupted(owner: Owner, machine: Machine, journal: Journal, interrupt: Callable[[], None]) -> Entry:
+    """Deploy without Docker, and interrupt the bootstrap in its longest stage."""
+    entry = owner.deploy(journal, msgspec.structs.replace(owner.spec(), host=Host(runtime="python")))
     log = "until grep -q 'gateway-environment started' /var/lib/plexctl/bootstrap.log; do sleep 0.02; done"
     machine("bash", "-c", log)
     assert owner.provider().status(entry.ref).state is State.CREATING
@@ -79,13 +105,18 @@ def test_a_reboot_without_systemd_is_told_and_mended(machines: Machines, person:
             ready_through(owner, entry.ref)
 
 
+def settled(machine: Machine) -> dict[str, list[str]]:
+    """Return the state of a machine without what systemd and Docker write at each boot."""
+    return {path: row for path, row in machine.state().items() if not path.startswith(OF_A_BOOT)}
+
+
 @pytest.mark.slow
 def test_a_reboot_with_systemd_is_survived(machines: Machines, person: Person, tmp_path: Path) -> None:
     """The bootstrap goes on by itself; then logs are the journal's, the unit stops and starts, and all goes again."""
     with machines.machine("systemd", authorized_keys=[person.public_key]) as one:
         person.learns(one)
         owner = Owner(tmp_path, (one,))
-        before = one.state()
+        before = settled(one)
         with owner.journal() as journal:
             entry = interrupted(owner, one, journal, one.reboot)
             ready_through(owner, entry.ref)
@@ -100,4 +131,4 @@ def test_a_reboot_with_systemd_is_survived(machines: Machines, person: Person, t
             owner.apply(entry)
             ready_through(owner, entry.ref)
             owner.provider().destroy(entry.ref)
-            assert one.state() == before
+            assert settled(one) == before

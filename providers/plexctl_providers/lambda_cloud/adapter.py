@@ -9,19 +9,7 @@ from typing import ClassVar
 
 from plexctl.contract import Capabilities, Context, DeploymentJournal
 from plexctl.errors import NotFoundError
-from plexctl.model import (
-    Deployment,
-    Endpoint,
-    Finding,
-    Level,
-    LogLine,
-    Need,
-    Offer,
-    Plan,
-    Ref,
-    Removal,
-    Status,
-)
+from plexctl.model import Deployment, Endpoint, Finding, Level, LogLine, Need, Offer, Plan, Ref, Removal, Status
 from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers._common.clock import Clock
@@ -39,7 +27,7 @@ from plexctl_providers.lambda_cloud.applying import Applying
 from plexctl_providers.lambda_cloud.client import KEY, Client
 from plexctl_providers.lambda_cloud.errors import KEY_HINT
 from plexctl_providers.lambda_cloud.finding import found_in
-from plexctl_providers.lambda_cloud.hosting import Hosting, port_of, recorded_port
+from plexctl_providers.lambda_cloud.hosting import Hosting, endpoint_of, recorded_port
 from plexctl_providers.lambda_cloud.offers import offers_of
 from plexctl_providers.lambda_cloud.preflight import check_account, check_key, check_place, regions_for
 from plexctl_providers.lambda_cloud.removal import Removing, end_all, key_belongs
@@ -105,8 +93,19 @@ class LambdaProvider:
     def logs(self, ref: Ref, *, follow: bool, since: float | None, tail: int | None) -> Iterator[LogLine]:
         """Read the gateway's log on the instance; with `follow`, go on until the deployment ends."""
         machine = self._machine(ref)
-        if machine is not None:
-            yield from log_lines(machine, ref.label, follow=follow, since=since, tail=tail)
+        if machine is None:
+            return
+
+        def wait(seconds: float) -> None:
+            if self._is_gone(ref):
+                raise UnreachableError("the instance is gone, and its log with it")
+            self._account.client.clock.sleep(seconds)
+
+        try:
+            yield from log_lines(machine, ref.label, follow=follow, since=since, tail=tail, sleep=wait)
+        except (UnreachableError, ConnectionLostError):
+            if not self._is_gone(ref):
+                raise
 
     def find(self, name: str | None) -> list[Ref]:
         """Find deployments by the names and tags of instances, and the names of rulesets."""
@@ -119,7 +118,7 @@ class LambdaProvider:
     def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
         """Launch the instance with all that it needs, or adopt the one that is there; `proceed` does the rest."""
         changed = Applying(self._account, self._hosting, plan, journal).run()
-        endpoint = _endpoint(plan)
+        endpoint = endpoint_of(plan)
         if endpoint is not None:
             journal.reached(endpoint)
         return Deployment(journal.ref, endpoint, changed)
@@ -177,6 +176,10 @@ class LambdaProvider:
             return Status(State.STOPPED, None, "the instance was terminated; `plexctl start` launches another")
         return Status(State.MISSING, None, "Lambda has no such instance")
 
+    def _is_gone(self, ref: Ref) -> bool:
+        instance = self._instance(ref)
+        return instance is None or instance.status in ENDING
+
     def _machine(self, ref: Ref) -> Machine | None:
         """Return the host that is recorded, or that Lambda tells."""
         recorded = self._hosting.machine(ref)
@@ -192,9 +195,3 @@ class LambdaProvider:
         if machine is None:
             raise NotFoundError(f"{ref.label} has no instance at Lambda that one could log in to")
         return machine
-
-
-def _endpoint(plan: Plan) -> Endpoint | None:
-    """Return where callers go, where that is known before there is an instance: through an ssh tunnel."""
-    port = port_of(plan)
-    return None if port is None else Endpoint(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/api/chat", "ssh")

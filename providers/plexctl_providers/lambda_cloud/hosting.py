@@ -8,7 +8,7 @@ from typing import Any
 
 from plexctl.contract import Context, DeploymentJournal
 from plexctl.images import PORT as IMAGE_PORT
-from plexctl.model import Plan, Ref, Status
+from plexctl.model import Endpoint, Plan, Ref, Status
 from plexctl.states import State
 from plexctl_providers._common.files import resource
 from plexctl_providers._common.host import FILES
@@ -127,10 +127,13 @@ class Hosting:
         return Machine(login)
 
 
-def port_of(plan: Plan) -> int | None:
-    """Return the gateway's port on the host's loopback; None where it is served to everyone."""
+def endpoint_of(plan: Plan) -> Endpoint | None:
+    """Return where callers go, where that is known before there is an instance: through an ssh tunnel."""
     settings: Any = resource(plan, FILES).body["bootstrap"]
-    return None if settings["PUBLIC"] else int(settings["PORT"])
+    if settings["PUBLIC"]:
+        return None
+    here = f"127.0.0.1:{settings['PORT']}"
+    return Endpoint(f"http://{here}", f"ws://{here}/api/chat", "ssh")
 
 
 def recorded_port(ref: Ref) -> int:

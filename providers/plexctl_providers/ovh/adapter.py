@@ -33,7 +33,7 @@ from plexctl_providers.ovh.app_offers import app_offers, check_app_offer
 from plexctl_providers.ovh.apps import Apps
 from plexctl_providers.ovh.client import Client
 from plexctl_providers.ovh.consumer_key import request_consumer_key
-from plexctl_providers.ovh.instance_offers import check_flavour, instance_offers, read_flavours
+from plexctl_providers.ovh.instance_offers import check_flavour, instance_offers, read_flavours, refuse_without_quota
 from plexctl_providers.ovh.machines import Machines
 from plexctl_providers.ovh.projects import project_for
 from plexctl_providers.ovh.requests import AI_DEPLOY
@@ -82,14 +82,20 @@ class OvhProvider:
         return Login(address, "OVH_CONSUMER_KEY", key)
 
     def offers(self, need: Need) -> list[Offer]:
-        """Offer what is in stock and within the quota. Prices are not told there: the catalogue's are used."""
+        """Offer what is in stock and within the quota. Prices are not told there: the catalogue's are used.
+
+        Raises PreflightError where the quota alone stands in the way.
+        """
         day = datetime.fromtimestamp(self._context.now(), UTC).date().isoformat()
         project = project_for(self._client, self._spec)
         where = replace(need, region=need.region or self._spec.ovh.region, max_price_usd_per_hour=None)
         if self._spec.ovh.product == AI_DEPLOY:
             found = app_offers(self._client, project, where, day)
         else:
-            found = instance_offers(read_flavours(self._client, project, where.region), day)
+            sizes = read_flavours(self._client, project, where.region)
+            if where.gpu is not None or where.min_vram_gib is not None:
+                refuse_without_quota(sizes, where)
+            found = instance_offers(sizes, day)
         return [offer for offer in found if offer.gpu is None or meets(offer, where)]
 
     def check_offer(self, spec: Spec, offer: Offer) -> list[Finding]:
@@ -97,7 +103,8 @@ class OvhProvider:
         project = project_for(self._client, spec)
         if spec.ovh.product == AI_DEPLOY:
             return check_app_offer(self._client, project, offer)
-        return check_flavour(read_flavours(self._client, project, spec.ovh.region or offer.region), offer)
+        region = spec.ovh.region or offer.region
+        return check_flavour(read_flavours(self._client, project, region), replace(offer, region=region))
 
     def status(self, ref: Ref) -> Status:
         """Say what OVHcloud says, and for an instance that is up, what is on it."""

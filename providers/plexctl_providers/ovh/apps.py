@@ -202,13 +202,22 @@ class Apps:
     def _all(self, project: str) -> list[App]:
         found: dict[str, App] = {}
         for page in range(1, _MOST_PAGES + 1):
-            rows = self._client.rows(project_path(project, "ai", "app"), _LIST, page=str(page), size=str(_PAGE))
+            rows = self._page(project, page)
             apps = [self._known(row, project, _LIST) for row in rows]
             is_new = any(app.id not in found for app in apps)
             found |= {app.id: app for app in apps}
             if len(rows) < _PAGE or not is_new:
                 break
         return [app for app in found.values() if app.state not in GONE]
+
+    def _page(self, project: str, page: int) -> list[Json]:
+        """Return a page of apps; none where there is no AI Deploy, as in the United States."""
+        try:
+            return self._client.rows(project_path(project, "ai", "app"), _LIST, page=str(page), size=str(_PAGE))
+        except PlexError as error:
+            if is_absent(error):
+                return []
+            raise
 
     def _read(self, app: App) -> App | None:
         action = f"read app {app.id}"

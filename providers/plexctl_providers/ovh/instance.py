@@ -34,6 +34,7 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
 def check(spec: Spec, offer: Offer) -> list[Finding]:
     """Say what holds for instances before anything is created."""
     words = "a stopped instance bills on: only shelving it, which frees the GPU, or deleting it ends that (unverified)"
+    door = "there is no firewall before an instance: ssh is open to every address, with the deployment's key alone"
     driver = (
         f"whether {spec.ovh.image} comes with NVIDIA's driver there is not verified: bootstrap.sh refuses without one"
     )
@@ -41,6 +42,7 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
         check_project(spec),
         Finding("stop", Level.WARN, words, "`plexctl destroy` ends the bill"),
         *([Finding("driver", Level.WARN, driver, "name an image with a driver in ovh.image")] if offer.gpu else []),
+        *([Finding("ssh", Level.WARN, door, "name yours in host.ssh_from")] if spec.host.ssh_from is None else []),
         *check_lifetime(spec, "the instance bills until it is deleted"),
         *check_host(spec, offer),
     ]
@@ -48,7 +50,7 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
 
 def _steps(spec: Spec, offer: Offer) -> tuple[Step, ...]:
     region = region_of(spec, offer)
-    flavour = " or ".join(_flavours(offer)) or "a flavour with a GPU"
+    flavour = " or ".join(_flavours(offer)) or ("a flavour with that GPU" if offer.gpu else "the smallest flavour")
     callers = ", 443 from everywhere" if spec.host.public is not None else ", nothing else"
     return (
         Step("read", "flavour", f"{flavour} in {region}: its id, stock and quota, before anything is created"),

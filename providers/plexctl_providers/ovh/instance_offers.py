@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from plexctl.errors import NoCapacityError, PlexError, PreflightError
 from plexctl.gpus import matching
-from plexctl.model import Finding, Level, Offer
+from plexctl.model import Finding, Level, Need, Offer
+from plexctl_providers._common.offers import meets
 from plexctl_providers.ovh.client import Client, project_path
 from plexctl_providers.ovh.errors import nonsense
 from plexctl_providers.ovh.instance import FLAVOUR
@@ -28,61 +29,74 @@ def read_flavours(client: Client, project: str, region: str | None) -> list[Flav
 
 def instance_offers(found: list[Flavour], day: str) -> list[Offer]:
     """Return an offer for each GPU and region that can be had, and the smallest without a GPU of each region. Pure."""
-    source = "OVHcloud's flavours; their prices are not told there"
-    offers = [
-        Offer("ovh", gpu, 1, one.region, None, source, day, {FLAVOUR: one.name})
-        for one in found
-        if (gpu := _gpu(one)) is not None and one.can_be_had
-    ]
-    plain = [one for one in found if _gpu(one) is None and not _has_unknown_gpu(one)]
+    offers = [_sold(one, gpu, day) for one in found if (gpu := _gpu(one)) is not None and one.can_be_had]
+    plain = _plain(found)
     for region in dict.fromkeys(one.region for one in found):
         least = smallest(plain, region)
         if least is not None:
-            offers.append(Offer("ovh", None, 0, region, None, source, day, {FLAVOUR: least.name}))
+            offers.append(_sold(least, None, day))
     return offers
+
+
+def refuse_without_quota(found: list[Flavour], need: Need) -> None:
+    """Raise PreflightError where GPUs that meet a need are in stock, and the quota has room for none of them. Pure."""
+    fitting = [one for one in found if one.in_stock and (gpu := _gpu(one)) and meets(_sold(one, gpu), need)]
+    if fitting and not any(one.can_be_had for one in fitting):
+        where = ", ".join(f"{one.name} in {one.region}" for one in fitting)
+        raise PreflightError(
+            f"the project's quota has no room for one more of what is in stock: {where}", hint=_QUOTA_FIX
+        )
 
 
 def check_flavour(found: list[Flavour], offer: Offer) -> list[Finding]:
     """Say whether one of the offer's flavours can be had. Pure."""
-    names = wanted_names(offer)
-    mine = [one for one in found if one.name.lower() in names and offer.region in (None, one.region)]
-    good = next((one for one in mine if one.can_be_had), None)
-    if good is not None:
-        left = "" if good.quota is None else f", and the project may start {good.quota} more"
-        return [Finding("flavour", Level.OK, f"{good.name} is in stock in {good.region}{left}")]
+    named = offer.detail.get(FLAVOUR)
+    names = [named] if named else flavours(offer, ai_deploy=False)
     try:
-        raise _why_none(mine, offer)
+        good = choose_flavour(found, names, offer)
     except PlexError as error:
         return [Finding("flavour", Level.FAIL, error.message, error.hint)]
+    left = "" if good.quota is None else f", and the project may start {good.quota} more"
+    return [Finding("flavour", Level.OK, f"{good.name} is in stock in {good.region}{left}")]
 
 
-def choose_flavour(found: list[Flavour], names: list[str], region: str | None) -> Flavour:
-    """Return the flavour to start. Raises NoCapacityError without stock, PreflightError without quota. Pure."""
-    wanted = {name.lower() for name in names}
-    mine = [one for one in found if one.name.lower() in wanted and region in (None, one.region)]
-    good = [one for one in mine if one.can_be_had]
+def choose_flavour(found: list[Flavour], names: list[str], offer: Offer) -> Flavour:
+    """Return the flavour to start; without a GPU and a name, the smallest. Pure.
+
+    Raises NoCapacityError without stock, PreflightError without quota.
+    """
+    here = [one for one in found if offer.region in (None, one.region)]
+    if not names and offer.gpu is None:
+        regions = dict.fromkeys(one.region for one in here)
+        good = [least for region in regions if (least := smallest(_plain(here), region)) is not None]
+        mine = _plain(here)
+    else:
+        wanted = {name.lower() for name in names}
+        mine = [one for one in here if one.name.lower() in wanted]
+        good = [one for one in mine if one.can_be_had]
     if not good:
-        raise _why_none(mine, None, names, region)
+        raise _why_none(mine, names, offer)
     return min(good, key=lambda one: (one.region, one.ram_mb, one.name))
 
 
-def wanted_names(offer: Offer) -> set[str]:
-    """Return the names of the flavours that an offer means, in lower case."""
-    named = offer.detail.get(FLAVOUR)
-    return {name.lower() for name in ([named] if named else flavours(offer, ai_deploy=False))}
+def _plain(found: list[Flavour]) -> list[Flavour]:
+    return [one for one in found if _gpu(one) is None and not _has_unknown_gpu(one)]
 
 
-def _why_none(
-    mine: list[Flavour], offer: Offer | None, names: list[str] | None = None, region: str | None = None
-) -> PlexError:
-    place = (offer.region if offer else region) or "any region"
-    called = " or ".join(sorted(names or (wanted_names(offer) if offer else ()))) or "a flavour with that GPU"
+def _why_none(mine: list[Flavour], names: list[str], offer: Offer) -> PlexError:
+    place = offer.region or "any region"
+    called = " or ".join(sorted(names)) or (f"flavour with {offer.gpu}" if offer.gpu else "flavour without a GPU")
     if not mine:
         return NoCapacityError(f"OVHcloud lists no {called} in {place}", hint=_STOCK_FIX)
     if any(one.in_stock for one in mine):
         words = f"{mine[0].name} is in stock in {place}, and the project's quota has no room for one"
         return PreflightError(words, hint=_QUOTA_FIX)
     return NoCapacityError(f"{mine[0].name} is listed in {place} and out of stock", hint=_STOCK_FIX)
+
+
+def _sold(flavour: Flavour, gpu: str | None, day: str | None = None) -> Offer:
+    source = "OVHcloud's flavours; their prices are not told there"
+    return Offer("ovh", gpu, 1 if gpu else 0, flavour.region, None, source, day, {FLAVOUR: flavour.name})
 
 
 def _gpu(flavour: Flavour) -> str | None:

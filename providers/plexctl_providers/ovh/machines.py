@@ -114,8 +114,11 @@ class Machines:
         instance = self._up(ref)
         if instance is None:
             return []
-        with connect_to(self._reaching.machine(ref, instance)) as host:
-            return [f"instance {instance.name} as a whole", *holdings(host, ref.label)]
+        found = [f"instance {instance.name} as a whole"]
+        # It goes whether or not it can be asked what is on it.
+        with suppress(PlexError), connect_to(self._reaching.machine(ref, instance)) as host:
+            found += holdings(host, ref.label)
+        return found
 
     def _one(self, ref: Ref) -> Instance | None:
         return next(iter(self._instances.of(ref)), None)

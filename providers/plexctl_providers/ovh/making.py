@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from plexctl.contract import Context, DeploymentJournal
@@ -77,7 +78,7 @@ class Making:
     def _create(self, project: str, region: str | None, keys: Keys) -> None:
         """Look up what is needed, make the key, and then the instance."""
         found = read_flavours(self._client, project, region)
-        flavour = choose_flavour(found, self._names[FLAVOUR_ID], region)
+        flavour = choose_flavour(found, self._names[FLAVOUR_ID], replace(self._plan.offer, region=region))
         image = self._image(project, flavour.region)
         # The one of a create whose answer was lost, if there was one: its instance may come late, with this key.
         host_pair = keys.host_pair() or new_key_pair("")

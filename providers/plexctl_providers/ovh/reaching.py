@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from plexctl.contract import Context, DeploymentJournal
-from plexctl.errors import NotFoundError, ProviderError
+from plexctl.errors import NotFoundError, PlexError, ProviderError
 from plexctl.model import Plan, Ref, Status
 from plexctl.states import State
 from plexctl_providers._common.host import FILES
@@ -23,6 +23,7 @@ from plexctl_providers._common.ssh.errors import ConnectionLostError, LoginRefus
 from plexctl_providers._common.ssh.login import Login
 from plexctl_providers._common.ssh.trust import Trust
 from plexctl_providers.ovh.client import project_path
+from plexctl_providers.ovh.errors import is_busy, is_lost
 from plexctl_providers.ovh.instance_rows import USER, Instance, status_of
 from plexctl_providers.ovh.instances import Instances
 
@@ -40,9 +41,14 @@ class Reaching:
         self._refused_since: float | None = None
 
     def proceed(self, plan: Plan, journal: DeploymentJournal) -> Status:
-        """Bring the gateway up as far as that goes by now."""
+        """Bring the gateway up as far as that goes by now; while OVHcloud does not answer, that is nowhere."""
         ref = journal.ref
-        instance = next(iter(self._instances.of(ref)), None)
+        try:
+            instance = next(iter(self._instances.of(ref)), None)
+        except PlexError as error:
+            if is_lost(error) or is_busy(error):
+                return Status(State.CREATING, None, error.message)
+            raise
         if instance is None:
             raise ProviderError("the instance is gone", hint="somebody deleted it, or OVHcloud did: deploy again")
         status = status_of(instance)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import ClassVar
 
 from plexctl.contract import Capabilities, Context, DeploymentJournal
@@ -32,10 +31,9 @@ from plexctl_providers._common.on_host.looking import endpoint_of, look, status_
 from plexctl_providers._common.on_host.machine import Machine, connect_to
 from plexctl_providers._common.on_host.places import place_of
 from plexctl_providers._common.on_host.tunnels import tunnel
-from plexctl_providers._common.ssh.login import argv
 from plexctl_providers.ssh import requests
 from plexctl_providers.ssh.finding import found_at, host_with
-from plexctl_providers.ssh.machines import machine_planned, machine_recorded, machines_wanted
+from plexctl_providers.ssh.machines import command_line, machine_planned, machine_recorded, machines_wanted
 from plexctl_providers.ssh.removal import removal_of
 from plexctl_providers.ssh.visits import findings_of, offers_of, visit_all
 
@@ -157,9 +155,7 @@ class SshProvider:
             with connect_to(machine) as host:
                 key = host.connection.host_key
         known_hosts = keys_of(self._context.home, ref.id).known_hosts(login.destination, (key,))
-        return argv(
-            login, known_hosts=known_hosts, identity=login.identity if isinstance(login.identity, Path) else None
-        )
+        return command_line(login, known_hosts)
 
     def holdings(self, ref: Ref) -> list[str]:
         """List what a destroy removes from the host."""

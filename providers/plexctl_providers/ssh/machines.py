@@ -14,8 +14,9 @@ from plexctl_providers._common.files import resource
 from plexctl_providers._common.host import ACCEPTED, DESTINATION, FILES, HOST_KEY, IDENTITY, JUMP
 from plexctl_providers._common.on_host.machine import Machine
 from plexctl_providers._common.ssh.destination import Destination
+from plexctl_providers._common.ssh.identities import DEFAULTS
 from plexctl_providers._common.ssh.keys import fingerprint
-from plexctl_providers._common.ssh.login import Login
+from plexctl_providers._common.ssh.login import Login, argv
 from plexctl_providers._common.ssh.trust import Trust
 from plexctl_providers.ssh.requests import HOST, LOGIN, login_of
 
@@ -60,6 +61,15 @@ def machine_recorded(context: Context, place: Mapping[str, str]) -> Machine:
     if not context.environment.get(_IDENTITY) and identity and not _expanded(context, identity).exists():
         identity = ""
     return _machine(context, {**place, ACCEPTED: ",".join(dict.fromkeys(accepted)), IDENTITY: identity})
+
+
+def command_line(login: Login, known_hosts: Path) -> tuple[str, ...]:
+    """Return OpenSSH's command line to a host, which shows the same keys as plexctl does."""
+    if isinstance(login.identity, Path):
+        return argv(login, known_hosts=known_hosts, identity=login.identity)
+    client, *rest = argv(login, known_hosts=known_hosts, identity=None)
+    files = [] if login.home is None else [login.home / ".ssh" / name for name in DEFAULTS]
+    return (client, *(word for path in files if path.is_file() for word in ("-i", str(path))), *rest)
 
 
 def _machine(context: Context, wanted: Mapping[str, str]) -> Machine:

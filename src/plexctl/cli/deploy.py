@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,13 @@ from plexctl.catalog.wishes import AUTO
 from plexctl.cli.deploying import confirm_price, deploy_to_stay, serve, show_plan, tell_findings
 from plexctl.cli.hosts import AcceptHostKey, Hosts, Identity, Product, Public, check_host_flags, host_flags
 from plexctl.cli.options import ConfigFile, DryRun, EnvFiles, HubTokenFile, Json, Secrets, TokenFile, Yes, seconds
-from plexctl.cli.sessions import open_session, settle, with_hosts
+from plexctl.cli.sessions import open_session, settle
 from plexctl.cli.wishes import Force, GpuFlag, MaxPrice, Region, wish_of
 from plexctl.errors import UsageError
 from plexctl.flows import serving
 from plexctl.flows.asking import sellers
 from plexctl.flows.bringing import Acting
-from plexctl.flows.licence import PERSONAPLEX, with_engine
+from plexctl.flows.licence import PERSONAPLEX
 from plexctl.flows.preparing import Order, prepare
 from plexctl.flows.session import Session
 from plexctl.output import Output
@@ -111,11 +112,8 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
         "env": config.key_values(env, "--env") if env else None,
         **host_flags(host, identity, accept_host_key, public, product),
     }
-    spec = config.load_spec(session.environ, flags, config_file)
-    spec, names, is_auto = _targets(session, spec, private=private, dev=dev)
-    check_host_flags(flags, names)
-    session = with_hosts(session, spec)
-    settled = settle(session, with_engine(session, spec), secret or [], hf_token_file, env_file)
+    spec, names, is_auto = _targets(session, flags, config_file, private=private, dev=dev)
+    settled = settle(session, spec, secret or [], hf_token_file, env_file)
     wish = wish_of(names, gpu, region, max_price)
     prepared = prepare(settled.session, Order(settled.spec, wish, settled.hub_token, force, ignore_denied, is_auto))
     tell_findings(output, prepared.findings)
@@ -129,11 +127,14 @@ def deploy(  # noqa: PLR0913 - a command's signature is its flags
     (serve if dev else deploy_to_stay)(output, session, prepared, acting)
 
 
-def _targets(session: Session, spec: Spec, *, private: bool, dev: bool) -> tuple[Spec, tuple[str, ...], bool]:
+def _targets(
+    session: Session, flags: Mapping[str, object], config_file: Path | None, *, private: bool, dev: bool
+) -> tuple[Spec, tuple[str, ...], bool]:
     """Return the spec for the first provider that is named, all of them, and whether that was by `auto`.
 
     Raises UsageError unless only what is known there is asked, ConfigurationError for one that nobody knows.
     """
+    spec = config.load_spec(session.environ, flags, config_file)
     if spec.provider is None:
         raise UsageError("where to? No provider is named", hint="pass --provider local, or set it in plexctl.toml")
     if private and spec.provider != _CLOUD_RUN:
@@ -142,6 +143,7 @@ def _targets(session: Session, spec: Spec, *, private: bool, dev: bool) -> tuple
     if dev and (is_auto or "," in spec.provider):
         raise UsageError(f"--dev takes one provider, not {spec.provider!r}", hint="name one of them")
     names = sellers(session, spec.provider)
+    check_host_flags(flags, names)
     if dev:
         serving.check_serves(session, names[0])
     engine = spec.engine or (PERSONAPLEX if len(names) > 1 else None)

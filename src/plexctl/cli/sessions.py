@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from plexctl.licence import Token
     from plexctl.spec import Spec
 
+_SSH = "ssh"
+
 
 def open_session(output: Output, token_file: Path | None = None) -> Session:
     """Return a session over the user's environment and plexctl's folder."""
@@ -65,6 +67,8 @@ def with_hosts(session: Session, spec: Spec) -> Session:
 
     from plexctl.layers import spec_variables
 
+    if spec.provider != _SSH:
+        return session
     ssh = structs.asdict(spec.ssh)
     mine = {name: ssh[key.removeprefix("ssh.")] for name, key in spec_variables().items() if key.startswith("ssh.")}
     texts = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in mine.items() if value}
@@ -91,7 +95,11 @@ def settle(
     session: Session, spec: Spec, secrets: Iterable[str], hub_token_file: Path | None, env_files: Iterable[Path] | None
 ) -> Settled:
     """Find the Hub's token and the values of the spec's secrets, given the `--secret` options."""
+    from plexctl.flows.licence import with_engine
+
     sources = config.secret_sources(secrets)
+    session = with_hosts(session, spec)
+    spec = with_engine(session, spec)
     session, hub_token = with_hub_token(session, spec, sources, hub_token_file, env_files)
     spec = config.with_implied_secrets(spec, session.environ, sources)
     values = config.secret_values(spec.secrets, session.environ, sources)

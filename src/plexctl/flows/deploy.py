@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plexctl.contract import Provider
+from plexctl.errors import ProviderError
 from plexctl.flows import images
 from plexctl.flows.bringing import Acting, Deployed, Run, bring_up
 from plexctl.flows.candidates import Trial, first_that_comes_up
@@ -95,9 +97,9 @@ def _fresh_ref(run: Run) -> Ref:
     another of the providers that were asked would be a second one, and is removed.
     """
     name, provider, session = run.prepared.spec.name, run.prepared.provider, run.session
-    known = provider.find(name)
+    known = _known(run, provider, name)
     for other in sorted(run.prepared.sellers - {provider.name}):
-        for ref in session.provider(other).find(name):
+        for ref in _known(run, session.provider(other), name):
             _confirm_unrecorded(run, ref, "remove it?")
             session.reporter.note(f"removing {ref.label}, which was at {other} without a record")
             session.provider(other).destroy(ref)
@@ -107,6 +109,17 @@ def _fresh_ref(run: Run) -> Ref:
     session.reporter.note(f"adopting {known[0].label}, which was here without a record")
     provider.stop(known[0])
     return known[0]
+
+
+def _known(run: Run, provider: Provider, name: str) -> list[Ref]:
+    """Return what the provider knows of that name; of several own hosts, one that is away keeps nobody from others."""
+    try:
+        return provider.find(name)
+    except ProviderError as error:
+        if provider.name not in OWN_HARDWARE:
+            raise
+        run.session.reporter.note(f"not every host could be asked whether it carries {name}: {error.message}")
+        return []
 
 
 def _confirm_unrecorded(run: Run, ref: Ref, what: str) -> None:

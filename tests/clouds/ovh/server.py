@@ -15,7 +15,7 @@ from tests.clouds.ovh.door import APPLICATION, CLIENT, CLIENT_SECRET, CONSUMER, 
 from tests.clouds.ovh.instance_calls import Boot, InstanceCalls
 from tests.clouds.ovh.running import Running
 from tests.clouds.ovh.state import App, Instance, State
-from tests.clouds.runpod.faults import DROPPED, Fault
+from tests.clouds.runpod.faults import DROPPED, Chaos, Fault
 from tests.clouds.runpod.streams import Proxy
 
 T = TypeVar("T")
@@ -44,6 +44,7 @@ class Ovh(State):
         self._boot = boot
         self.door = Door()
         self.faults: list[Fault] = []
+        self.chaos: Chaos | None = None
         self.seen: list[Seen] = []
         self.answers: dict[str, str] = {}
         """Operation to the text that it answers, whatever is asked."""
@@ -186,6 +187,8 @@ class Ovh(State):
             if not is_open and refused is None and request.match_info.get("project", "") not in ("", *self.projects):
                 refused = problem(404, "This service does not exist")
             fault = None if refused else next((one for one in self.faults if one.strikes(operation)), None)
+            if fault is None and refused is None and self.chaos is not None:
+                fault = self.chaos.draw(operation)
             said = refused
             if said is None and (fault is None or fault.after):
                 called = serve(request, json.loads(text) if text else {})

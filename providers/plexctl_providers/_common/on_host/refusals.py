@@ -29,6 +29,6 @@ def failure_of(code: int, output: str, host: str) -> PlexError:
 
 
 def _reason(output: str) -> str:
-    lines = [line for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     reasons = [line.partition(" failed: ")[2] for line in lines if " failed: " in line]
-    return (reasons or [*lines, ""])[-1 if reasons or not lines else len(lines) - 1].strip()
+    return ["", *lines[-1:], *reasons][-1]

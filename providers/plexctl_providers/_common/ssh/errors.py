@@ -46,7 +46,8 @@ def speaking_to(destination: Destination, transport: Any) -> Iterator[None]:
     try:
         yield
     except foreign_errors() as error:
-        if not transport.is_active():
+        # What cannot be written any more is lost, though paramiko's own thread may not have noticed yet.
+        if isinstance(error, EOFError | ConnectionError) or not transport.is_active():
             raise lost(destination) from error
         hint = "its sshd_config may limit sessions (MaxSessions) or commands (ForceCommand)"
         raise ProviderError(f"sshd on {destination} refuses what is asked of it", hint=hint) from error

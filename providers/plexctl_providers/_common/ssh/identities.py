@@ -16,7 +16,8 @@ from plexctl_providers._common.ssh.key_files import KeyText, describe, private_k
 from plexctl_providers._common.ssh.login import Login
 from plexctl_providers._common.ssh.vendor import load_paramiko
 
-_DEFAULTS = ("id_ed25519", "id_ecdsa", "id_rsa")
+DEFAULTS = ("id_ed25519", "id_ecdsa", "id_rsa")
+"""Files in ~/.ssh that are looked for where no other is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def _all(login: Login, held: list[Any]) -> list[Identity]:
     found = [Identity(f"{one.comment or one.get_name()} (agent)", one) for one in held]
     shown = {_public_of(one) for one in held}
     obstacles: list[LoginRefusedError] = []
-    for path in [] if login.home is None else [login.home / ".ssh" / name for name in _DEFAULTS]:
+    for path in [] if login.home is None else [login.home / ".ssh" / name for name in DEFAULTS]:
         if not path.is_file():
             continue
         try:
