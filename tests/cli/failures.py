@@ -75,6 +75,11 @@ def local_is_a_file(one: Plexctl) -> None:
     (one.home / "local").write_text("not a folder")
 
 
+def stray(one: Plexctl) -> None:
+    """Leave a deployment's folder where no journal is."""
+    (one.home / "local" / "plexctl-voice-abc234").mkdir(parents=True)
+
+
 def plugins(one: Plexctl) -> None:
     """Install a distribution with four providers: one lacks its package, one is none, one is empty, one sells a GPU."""
     info = one.work / "ghost-1.0.dist-info"
@@ -248,6 +253,18 @@ SETTINGS = (
         prepare=plugins,
     ),
     Row("deploy -p empty", 7, "no_capacity", "empty offers nothing", env=PLUGINS, prepare=plugins),
+)
+LEFTOVERS = (
+    Row("gc", 13, "drift", "plexctl-voice-abc234 on local (young)|gc --delete --young", prepare=stray, reports=True),
+    Row(
+        "gc --delete --young",
+        2,
+        "usage",
+        "end plexctl-voice-abc234? Nobody can be asked|--yes",
+        prepare=stray,
+        reports=True,
+    ),
+    Row("gc --all-providers", 3, "journal", "damaged|not touched", prepare=damaged_journal),
 )
 UNKNOWN = tuple(
     Row(f"{command} {name}", 10, "not_found", f"no deployment named|{word}|plexctl list")

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plexctl.images import PORT
-from plexctl.model import LABEL_PREFIX, Endpoint, Ref, Resource, Status
+from plexctl.model import CREATED_AT, LABEL_PREFIX, Endpoint, Ref, Resource, Status
 from plexctl.secret import Secret
 from plexctl.states import State
+from plexctl_providers._common.ages import expiry_in, moment_of
 
 STATE_MAP: dict[str, tuple[State, str]] = {
     "PROVISIONING": (State.CREATING, "RunPod allocates the pod"),
@@ -58,6 +59,8 @@ class Pod:
     """Its data centre; empty when RunPod does not tell."""
     volume: str | None
     """The network volume that is mounted."""
+    created_at: object
+    """As RunPod writes it."""
     started_at: str | None
     mapped: tuple[str, int] | None
     """Address and port of the gateway's TCP port."""
@@ -91,6 +94,7 @@ def pod_of(answer: Mapping[str, Any]) -> Pod:
         gpus=_gpus(gpu, runtime),
         place=str(answer.get("dataCenterId") or ""),
         volume=next((str(one["volumeId"]) for one in network), None),
+        created_at=answer.get("createdAt"),
         started_at=answer.get("startedAt"),
         mapped=_mapped(runtime.get("ports") or ()),
         has_runtime=bool(runtime),
@@ -144,7 +148,10 @@ def pinned(pod: Pod, fingerprint: str) -> Endpoint | None:
 def ref_of(pod: Pod, kind: str) -> Ref | None:
     """Return the deployment that a pod's name tells; None for a pod that is not plexctl's."""
     named = _OURS.fullmatch(pod.name)
-    return Ref("runpod", named[1], named[2], (Resource(kind, pod.name, pod.id),)) if named else None
+    if not named:
+        return None
+    ages = moment_of(CREATED_AT, pod.created_at) | expiry_in({name: one.reveal() for name, one in pod.env.items()})
+    return Ref("runpod", named[1], named[2], (Resource(kind, pod.name, pod.id, ages),))
 
 
 def _gpus(gpu: Any, runtime: Mapping[str, Any]) -> int | None:

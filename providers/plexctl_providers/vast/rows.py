@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from math import isfinite
 from typing import Any
 
 from plexctl.images import PORT
-from plexctl.model import LABEL_PREFIX, Endpoint, Offer, Ref, Resource
+from plexctl.model import CREATED_AT, LABEL_PREFIX, Endpoint, Offer, Ref, Resource
+from plexctl_providers._common.ages import expiry_in, moment_of
 from plexctl_providers._common.placeholders import TOKEN
 from plexctl_providers.vast.errors import NoAnswer, number_in
 from plexctl_providers.vast.requests import INSTANCE
@@ -44,6 +45,8 @@ class Instance:
     """The machine's id."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """plexctl's own variables of its environment, without the access token."""
+    created_at: object = None
+    """Vast's `start_date`: seconds since the epoch, the begin of the contract (from memory, unverified)."""
 
     @property
     def resource(self) -> Resource:
@@ -90,13 +93,18 @@ def read_instance(row: object) -> Instance:
         port=_host_port(row.get("ports")),
         host=_text(row.get("machine_id")),
         settings=_settings(row.get("extra_env")),
+        created_at=row.get("start_date"),
     )
 
 
 def read_ref(instance: Instance) -> Ref | None:
     """Return the deployment that an instance is, by its label; None for what is not plexctl's."""
     found = _LABEL.fullmatch(instance.label)
-    return Ref("vast", found[1], found[2], (instance.resource,)) if found else None
+    if not found:
+        return None
+    ages = moment_of(CREATED_AT, instance.created_at) | expiry_in(instance.settings)
+    one = instance.resource
+    return Ref("vast", found[1], found[2], (replace(one, detail={**one.detail, **ages}),))
 
 
 def endpoint_at(instance: Instance, tls: str) -> Endpoint | None:
