@@ -8,7 +8,7 @@ DEMO_HOME := $(CURDIR)/.demo
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-real test-slow lint bench picture clean
+.PHONY: help demo test tools test-real test-slow lint bench picture clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -39,13 +39,15 @@ lint: $(VENV)/.dev ## Style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-real: $(VENV)/.dev ## Real voice servers, containers, hosts, validators, other people's clients
+tools: ## What the tests marked 'real' need: system packages, voice servers, images
 	tests/real/install.sh
-	$(PYTEST) -m "real and not slow"
+
+test-real: $(VENV)/.dev tools ## Real voice servers, containers, hosts, validators, other people's clients
+	$(PYTEST) -m "real and not slow and not alone" --numprocesses 2
+	$(PYTEST) -m "real and alone and not slow"
 	@echo "left out: tests marked 'slow' (every point where this takes some): make test-slow"
 
-test-slow: $(VENV)/.dev ## What test-real takes a sample of, all of it
-	tests/real/install.sh
+test-slow: $(VENV)/.dev tools ## What test-real takes a sample of, all of it
 	$(PYTEST) -m "real and slow"
 
 bench: $(VENV)/.dev ## Figures of the documents, each compared in one run

@@ -14,11 +14,15 @@ from typing import Any
 import pytest
 from tests.cli.process import Plexctl, plexctl_in
 
-DEPLOYING = tuple(
-    f"tests/{place}"
-    for place in ("cli/", "crash/", "packaging/", "unit/local/", "licence/test_deploy.py", "weights/test_deploy.py")
-)
-"""Where the tests are that deploy to this machine; in tests/contract, only those of the local provider do."""
+TOGETHER = {
+    "deploying": ("cli/", "crash/", "packaging/", "unit/local/", "licence/test_deploy.py", "weights/test_deploy.py"),
+    "networks": ("runtime/", "containers/"),
+    "machines": ("hosts/",),
+}
+"""Folders and files whose tests stay in one process: those that deploy to this machine, since what starts again comes
+back on its port unless another has taken it; those whose containers have networks, since podman's names are one set
+for the machine; and those that share images of machines, which are made once in a process. Of tests/contract, only the
+local provider's belong there."""
 
 _REAL = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex", "sendto")}
 _REAL_LOOKUP = socket.getaddrinfo
@@ -38,18 +42,20 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Share the work by files, where several processes do it; what deploys to this machine stays in one of them.
+    """Share the work by files, where several processes do it, and keep together what must be.
 
-    A deployment that starts again comes back on its port, unless another one has taken it meanwhile. The groups that
-    pytest-xdist 3.8 has for this do nothing with pytest 9, which remembers a test's id before they are put into it.
+    The groups that pytest-xdist 3.8 has for this do nothing with pytest 9, which remembers a test's id before they are
+    put into it.
     """
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
     class ByFile(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
-            deploys = nodeid.startswith(DEPLOYING) or (file.startswith("tests/contract/") and "[local" in test)
-            return "deploying" if deploys else file
+            if file.startswith("tests/contract/") and "[local" in test:
+                return "deploying"
+            inside = file.removeprefix("tests/")
+            return next((group for group, paths in TOGETHER.items() if inside.startswith(paths)), file)
 
     return ByFile(config, log)
 

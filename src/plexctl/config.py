@@ -66,6 +66,32 @@ def access_token(value: str | None) -> Secret | None:
     return Secret(value)
 
 
+_OWN_VARIABLES = {
+    "PLEXCTL_CPU_OFFLOAD": "model.cpu_offload",
+    "PLEXCTL_DEPLOYMENT": "name",
+    "PLEXCTL_ENGINE": "engine",
+    "PLEXCTL_ENGINES": "gateway.engines",
+    "PLEXCTL_EXPIRES_AT": "limits.ttl_s",
+    "PLEXCTL_HOST": "",
+    "PLEXCTL_IDLE_TIMEOUT_S": "gateway.idle_timeout_s",
+    "PLEXCTL_LISTEN_FD": "",
+    "PLEXCTL_MAX_SESSION_S": "gateway.max_session_s",
+    "PLEXCTL_MODEL_REPO": "model.repo",
+    "PLEXCTL_MODEL_REVISION": "model.revision",
+    "PLEXCTL_PID_FD": "",
+    "PLEXCTL_PORT": "gateway.port",
+    "PLEXCTL_RUNPOD_URL": "",
+    "PLEXCTL_SECRETS": "secrets",
+    "PLEXCTL_SELF_DESTRUCT": "",
+    "PLEXCTL_START_TIMEOUT_S": "limits.start_timeout_s",
+    "PLEXCTL_TEXT_PROMPT": "gateway.text_prompt",
+    "PLEXCTL_TLS": "",
+    "PLEXCTL_VOICE": "gateway.voice",
+    "VAST_URL": "",
+}
+"""The server's variables that plexctl sets, to the key of the spec that says the same; empty: there is none."""
+
+
 def load_spec(environ: Mapping[str, str], flags: Mapping[str, object], file: Path | None = None) -> Spec:
     """Merge file, environment and flags into a spec.
 
@@ -80,18 +106,29 @@ def load_spec(environ: Mapping[str, str], flags: Mapping[str, object], file: Pat
 def with_implied_secrets(spec: Spec, environ: Mapping[str, str], given: Iterable[str] = ()) -> Spec:
     """Return the spec with the access token and the Hub's token among its secrets, where they are set.
 
-    Raises ConfigurationError for one of them among the plain variables, which are recorded and shown.
+    Raises ConfigurationError for one of them among the plain variables, which are recorded and shown, and for a
+    variable there that plexctl sets itself.
     """
     from msgspec.structs import replace
 
     for name in (TOKEN_VARIABLE, HUB_TOKEN_VARIABLE):
         if name in spec.env:
             raise ConfigurationError(f"{name} is a secret and cannot stand in env", hint=f"pass --secret {name}")
+    _refuse_own(spec.env)
     implied = [TOKEN_VARIABLE] if environ.get(TOKEN_VARIABLE) else []
     if spec.engine != "echo" and environ.get(HUB_TOKEN_VARIABLE):
         implied.append(HUB_TOKEN_VARIABLE)
     named = dict.fromkeys([*spec.secrets, *given, *implied])
     return replace(spec, secrets=tuple(sorted(named)))
+
+
+def _refuse_own(variables: Iterable[str]) -> None:
+    """Refuse what would contradict the spec behind plexctl's back: an end of its own, another engine, another API."""
+    for name in variables:
+        if name in _OWN_VARIABLES:
+            instead = _OWN_VARIABLES[name]
+            hint = f"set {instead} instead" if instead else "leave it out of env"
+            raise ConfigurationError(f"{name} is set by plexctl itself and cannot stand in env", hint=hint)
 
 
 def hub_token(environ: Mapping[str, str], file: Path | None, env_files: Iterable[Path]) -> Token | None:

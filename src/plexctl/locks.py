@@ -24,6 +24,18 @@ def mutation_lock(home: Path, name: str) -> Iterator[None]:
         lock.release()
 
 
+def is_locked(home: Path, name: str) -> bool:
+    """Tell whether another plexctl is changing that deployment now; nothing is made for it."""
+    path = home / "locks" / f"{name}.lock"
+    if not path.exists():
+        return False
+    try:
+        _acquire(path, name).release()
+    except ConflictError:
+        return True
+    return False
+
+
 def _acquire(path: Path, name: str) -> FileLock:
     from filelock import FileLock, Timeout
 

@@ -102,11 +102,18 @@ class Plan:
     place: str = ""
 
 
+CREATED_AT = "created_at"
+"""In the detail of what `find` returns: when it was made, in seconds since the epoch, where the provider tells it."""
+EXPIRES_AT = "expires_at"
+"""In the detail of what `find` returns: when it is to end by itself, in seconds since the epoch, where that is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Resource:
     """Something that exists, or may exist, at a provider because of plexctl.
 
-    `id` is None between the intent and the answer of a create: then only the name can find it.
+    `id` is None between the intent and the answer of a create: then only the name can find it. `detail` is the
+    adapter's own, but for `CREATED_AT` and `EXPIRES_AT`, which tell the age of what no record knows.
     """
 
     kind: str

@@ -75,6 +75,11 @@ def local_is_a_file(one: Plexctl) -> None:
     (one.home / "local").write_text("not a folder")
 
 
+def stray(one: Plexctl) -> None:
+    """Leave a deployment's folder where no journal is."""
+    (one.home / "local" / "plexctl-voice-abc234").mkdir(parents=True)
+
+
 def plugins(one: Plexctl) -> None:
     """Install a distribution with four providers: one lacks its package, one is none, one is empty, one sells a GPU."""
     info = one.work / "ghost-1.0.dist-info"
@@ -118,6 +123,7 @@ COMMAND_LINE = (
     Row("deploy --port x", 2, "usage", "--port|'x'"),
     Row("deploy", 2, "usage", "No provider is named|--provider local"),
     Row("deploy -p locla", 3, "configuration", "'locla'|did you mean 'local'|known providers"),
+    Row("deploy -p vast --engine echo --yes", 4, "credentials", "no key for Vast is set|VAST_API_KEY"),
     Row(
         "deploy -p auto --yes --engine echo", 4, "credentials", "none of these providers is set up here|modal token new"
     ),
@@ -163,6 +169,8 @@ COMMAND_LINE = (
     Row(f"{DEPLOY} --ttl 99999999999d", 2, "usage", "--ttl '99999999999d' is too long"),
     Row(f"{DEPLOY} --env LEVEL", 2, "usage", "--env takes KEY=VALUE|--env LOG_LEVEL=debug"),
     Row(f"{DEPLOY} --env a-b=c", 2, "usage", "--env 'a-b' is no variable's name"),
+    Row(f"{DEPLOY} --env PLEXCTL_EXPIRES_AT=5", 3, "configuration", "set by plexctl itself|limits.ttl_s"),
+    Row(f"{DEPLOY} --env VAST_URL=https://elsewhere.example", 3, "configuration", "set by plexctl itself|leave it out"),
     Row(f"{DEPLOY} --env HF_TOKEN={{canary}}", 3, "configuration", "HF_TOKEN is a secret|--secret HF_TOKEN"),
     Row(f"{DEPLOY} --secret KEY={{canary}}", 2, "usage", "--secret KEY|does not belong on the command line|=@FILE"),
     Row(f"{DEPLOY} --secret KEY {{canary}}", 2, "usage", "unexpected extra argument|may be a secret"),
@@ -245,6 +253,18 @@ SETTINGS = (
         prepare=plugins,
     ),
     Row("deploy -p empty", 7, "no_capacity", "empty offers nothing", env=PLUGINS, prepare=plugins),
+)
+LEFTOVERS = (
+    Row("gc", 13, "drift", "plexctl-voice-abc234 on local (young)|gc --delete --young", prepare=stray, reports=True),
+    Row(
+        "gc --delete --young",
+        2,
+        "usage",
+        "end plexctl-voice-abc234? Nobody can be asked|--yes",
+        prepare=stray,
+        reports=True,
+    ),
+    Row("gc --all-providers", 3, "journal", "damaged|not touched", prepare=damaged_journal),
 )
 UNKNOWN = tuple(
     Row(f"{command} {name}", 10, "not_found", f"no deployment named|{word}|plexctl list")

@@ -225,6 +225,28 @@ IMAGES = {
     "list": record(images=rows(record(**IMAGE))),
 }
 
+DIFFERENCE = record(
+    name=TEXT,
+    id=TEXT,
+    provider=TEXT,
+    state=STATE,
+    detail=TEXT,
+    why=TEXT,
+    price_per_hour=NUMBER_OR_NULL,
+    still_bills=TEXT_OR_NULL,
+    created_at=either(MOMENT, NULL),
+    expires_at=either(MOMENT, NULL),
+    resources=rows(record(kind=TEXT, name=TEXT, id=TEXT_OR_NULL)),
+)
+GC = record(
+    **dict.fromkeys(("orphans", "young", "ghosts", "expired", "stopped", "kept", "deleted"), rows(DIFFERENCE)),
+    failed=rows(DIFFERENCE),
+    busy=rows(TEXT),
+    price_per_hour=NUMBER,
+    unpriced={"type": "integer"},
+    providers=record(asked=rows(TEXT), not_set_up=rows(TEXT)),
+)
+
 DATA: dict[str, Schema] = {
     "version": record(version=TEXT),
     "help": record(help=TEXT),
@@ -258,6 +280,7 @@ DATA: dict[str, Schema] = {
         name=TEXT, id=TEXT, min={"type": "integer"}, max={"type": "integer"}, changed=FLAG, dry_run=FLAG, bills=TEXT
     ),
     "start": record(deployment=DEPLOYMENT, changed=FLAG),
+    "gc": GC,
     "destroy": either(
         record(
             name=TEXT,

@@ -73,6 +73,20 @@ def test_life_of_a_deployment(plexctl: Plexctl) -> None:
     assert plexctl.processes() == []
 
 
+def test_a_lost_journal_leaves_nothing_running(plexctl: Plexctl) -> None:
+    """What nobody knows any more is young, since its age is not told; said to be an orphan, it is ended."""
+    plexctl.deploy()
+    for file in plexctl.home.glob("journal.db*"):
+        file.unlink()
+    found = plexctl("gc", "--json")
+    assert (found.rc, [one["name"] for one in found.data["young"]]) == (13, ["personaplex"])
+    ended = check(plexctl.ok("gc", "--delete", "--young", "--yes", "--json").document)
+    assert [one["name"] for one in ended["deleted"]] == ["personaplex"]
+    assert plexctl.processes() == []
+    assert check(plexctl.ok("gc", "--json").document)["orphans"] == []
+    assert "nothing is there that is not as recorded" in plexctl.ok("gc").stdout
+
+
 def test_version_and_help_are_documents_too(plexctl: Plexctl) -> None:
     """`--version` and `--help` answer in lines, and with --json, before or after, in one document."""
     version = check(plexctl.ok("--version", "--json").document)["version"]

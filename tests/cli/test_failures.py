@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.cli.failures import COMMAND_LINE, DEPLOY, ENGINES, NEVER_SHOWN, PROBES, SETTINGS, UNKNOWN, Row
+from tests.cli.failures import COMMAND_LINE, DEPLOY, ENGINES, LEFTOVERS, NEVER_SHOWN, PROBES, SETTINGS, UNKNOWN, Row
 from tests.cli.process import Plexctl, Result, plexctl_in
 
 from plexctl import errors
 
-PLAIN = (*COMMAND_LINE, *SETTINGS, *UNKNOWN, *PROBES)
+PLAIN = (*COMMAND_LINE, *SETTINGS, *LEFTOVERS, *UNKNOWN, *PROBES)
 REPLACED = f"{DEPLOY} --port 65000"
 DEPLOYED = (
     Row("logs", 2, "usage", "which one? There are one, two|name it"),
@@ -138,9 +138,9 @@ def test_no_command_in_json(plexctl: Plexctl) -> None:
 
 
 def test_every_reachable_exit_code_is_in_the_table() -> None:
-    """Each exit code has a row, but those that need a cloud, and Ctrl-C, which has a test of its own."""
+    """Each exit code has a row, but the one that needs a hub, and Ctrl-C, which has a test of its own."""
     shown = {row.exit_code for row in (*PLAIN, *ENGINES, *DEPLOYED)}
-    need_a_cloud = {errors.LicenceError.exit_code, errors.DriftError.exit_code}
+    need_a_cloud = {errors.LicenceError.exit_code}
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.PlexError)]
     all_codes = {kind.exit_code for kind in kinds}
     assert shown == all_codes - need_a_cloud - {errors.InterruptedByUser.exit_code}

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.process import Plexctl, Result
+from tests.cli.inside import Here
+from tests.cli.process import Plexctl
 from tests.clouds.google import Fault, Google, RefusedError
 from tests.clouds.hub import Hub, personaplex
-
-from plexctl.cli.main import run
 
 TOKEN = "canary-token-of-the-cli"
 HUB_TOKEN = "hf_canary_of_the_cli"
@@ -38,33 +33,6 @@ def user(tmp_path: Path) -> Plexctl:
     one = Plexctl(tmp_path)
     one.work.mkdir()
     return one
-
-
-@dataclass(frozen=True)
-class Here(Plexctl):
-    """Runs plexctl in this process, in the same clean environment: what is asked of it is no matter of processes."""
-
-    monkeypatch: pytest.MonkeyPatch
-    capsys: pytest.CaptureFixture[str]
-
-    def __call__(self, *argv: str, env: Mapping[str, str] | None = None, timeout_s: float = 60) -> Result:
-        """Run plexctl to its end."""
-        del timeout_s
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-        wanted = self.environment(env)
-        with self.monkeypatch.context() as patched:
-            for name in os.environ.keys() - wanted.keys():
-                patched.delenv(name)
-            for name, value in wanted.items():
-                patched.setenv(name, value)
-            patched.chdir(self.work)
-            try:
-                code = run(argv)
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-        said = self.capsys.readouterr()
-        return Result(argv, code, said.out, said.err, json.loads(said.out) if "--json" in argv else {})
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from plexctl.model import (
     Deployment,
     Endpoint,
     Finding,
+    Kept,
     LogLine,
     Need,
     Offer,
@@ -51,6 +52,12 @@ class Market:
     """Host to what becomes of a start: GONE, what status says, or what a create raises after it was done."""
     alive: dict[str, str] = field(default_factory=dict)
     """Label to the host that runs it, and bills."""
+    details: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Label to what `find` tells of its machine besides."""
+    keeps: bool = False
+    """Whether a destroy leaves an image for the next deploy."""
+    left: set[str] = field(default_factory=set)
+    """Labels of which an image is left."""
     made: list[str] = field(default_factory=list)
     """Hosts on which something was made, in turn."""
     most_alive: int = 0
@@ -121,8 +128,8 @@ class Renting:
     def find(self, name: str | None) -> list[Ref]:
         """Find what is there by its label."""
         self.market.may("find")
-        found = (label.removeprefix("plexctl-").rpartition("-") for label in self.market.alive)
-        return [Ref(self.name, one, identity) for one, _, identity in found if name in (None, one)]
+        found = [self._ref(label) for label in dict.fromkeys([*self.market.alive, *sorted(self.market.left)])]
+        return [ref for ref in found if name in (None, ref.name)]
 
     def plan(self, spec: Spec, offer: Offer) -> Plan:
         """Lay out one machine."""
@@ -133,7 +140,8 @@ class Renting:
         """Rent the plan's machine, unless there is one."""
         self.market.may("apply")
         ref, host = journal.ref, plan.offer.detail["host"]
-        if ref.label in self.market.alive:
+        if there := self.market.alive.get(ref.label):
+            journal.created(journal.intend("machine", ref.label, {"host": there}), f"id-of-{there}")
             return Deployment(journal.ref, None, changed=False)
         fate = self.market.fates.get(host)
         if fate == GONE:
@@ -154,10 +162,21 @@ class Renting:
 
     def destroy(self, ref: Ref, *, everything: bool = False) -> Removal:
         """Give the machine back."""
-        del everything
         self.market.may("destroy")
         host = self.market.alive.pop(ref.label, None)
-        return Removal(() if host is None else (Resource("machine", ref.label, f"id-of-{host}"),))
+        removed = () if host is None else (Resource("machine", ref.label, f"id-of-{host}"),)
+        if everything:
+            self.market.left.discard(ref.label)
+        elif self.market.keeps:
+            self.market.left.add(ref.label)
+            return Removal(removed, (Kept("image", ref.label, "the next deploy uses it"),))
+        return Removal(removed)
+
+    def _ref(self, label: str) -> Ref:
+        name, _, identity = label.removeprefix("plexctl-").rpartition("-")
+        host, detail = self.market.alive.get(label), self.market.details.get(label)
+        told = () if host is None or detail is None else (Resource("machine", label, f"id-of-{host}", detail),)
+        return Ref(self.name, name, identity, told)
 
 
 def renting(market: Market) -> type[Provider]:

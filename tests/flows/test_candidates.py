@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flows.conftest import SECRETS, Clock, Reporter
-from tests.flows.market import BAD, GONE, NO_IMAGE, OUTBID, STUCK, Market, renting
-from tests.flows.sky import LOADING, READY, gateway_of
+from tests.flows.market import BAD, GONE, NO_IMAGE, OUTBID, STUCK
+from tests.flows.sky import LOADING, READY
+from tests.flows.town import Town, town_in, tried
 
-from plexctl.catalog.wishes import Wish
-from plexctl.contract import Provider
 from plexctl.errors import (
     ConfigurationError,
     CredentialsError,
@@ -24,99 +21,25 @@ from plexctl.errors import (
     ProviderError,
     UnhealthyError,
 )
-from plexctl.flows.asking import Order, sellers
-from plexctl.flows.bringing import Acting, Deployed
-from plexctl.flows.candidates import DENIED_S, LeftBehindError
-from plexctl.flows.deploy import deploy
+from plexctl.flows.asking import sellers
+from plexctl.flows.candidates import LeftBehindError
 from plexctl.flows.observe import observe
-from plexctl.flows.preparing import Prepared, prepare
-from plexctl.flows.session import Session
 from plexctl.model import Level
-from plexctl.spec import Limits, Spec
+from plexctl.spec import Limits
 from plexctl.states import State
-
-
-class Killed(BaseException):
-    """The process ended here."""
-
-
-@dataclass
-class Town:
-    """Two markets, a clock that only waiting moves, and a session over them."""
-
-    session: Session
-    clock: Clock
-    reporter: Reporter
-    vast: Market
-    pods: Market
-    questions: list[str] = field(default_factory=list)
-    limits: Limits = field(default_factory=Limits)
-
-    def prepare(self, *names: str, price: float | None = None, ignores: bool = False) -> Prepared:
-        """Prepare a deploy at these markets, the first when none is named."""
-        chosen = names or (self.vast.name,)
-        spec = Spec(name="voice", provider=chosen[0], engine="echo", limits=self.limits)
-        wish = Wish(providers=chosen, max_price_usd_per_hour=price)
-        return prepare(self.session, Order(spec, wish, ignores_denied=ignores))
-
-    def deploy(self, *names: str, price: float | None = None, ignores: bool = False) -> Deployed:
-        """Deploy there without a probe."""
-        prepared = self.prepare(*names, price=price, ignores=ignores)
-        return deploy(self.session, prepared, Acting(SECRETS, self.questions.append, probe=False))
-
-    @property
-    def alive(self) -> list[str]:
-        """The hosts on which something runs."""
-        return [*self.vast.alive.values(), *self.pods.alive.values()]
-
-
-@dataclass(frozen=True)
-class Markets:
-    """Both, by name."""
-
-    markets: tuple[Market, ...]
-
-    def names(self) -> list[str]:
-        """Return their names."""
-        return [one.name for one in self.markets]
-
-    def provider_class(self, name: str) -> type[Provider]:
-        """Return one's adapter."""
-        found = next((one for one in self.markets if one.name == name), None)
-        if found is None:
-            raise ConfigurationError(f"unknown provider {name!r}")
-        return renting(found)
 
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     """Give a market with three hosts, and one with a dearer fourth."""
-    first = Market("bazaar", {"a": 0.30, "b": 0.40, "c": 0.50})
-    second = Market("podium", {"d": 0.60})
-    clock, reporter = Clock(), Reporter()
-    session = Session(
-        home=tmp_path / "home",
-        environ={},
-        reporter=reporter,
-        now=clock.now,
-        monotonic=clock.monotonic,
-        sleep=clock.sleep,
-        adapters=Markets((first, second)),
-    )
-    with gateway_of(first), gateway_of(second):
-        yield Town(session, clock, reporter, first, second)
+    with town_in(tmp_path) as one:
+        yield one
 
 
 def table(error: PlexError) -> list[tuple[str, str]]:
     """Return host and outcome of each attempt in an error's data."""
     assert isinstance(error.data, dict)
     return [(one["host"], one["outcome"]) for one in error.data["attempts"]]
-
-
-def tried(deployed: Deployed) -> list[tuple[Any, Any]]:
-    """Return host and outcome of each attempt."""
-    shown = [one.to_dict() for one in deployed.attempts]
-    return [(one["host"], one["outcome"]) for one in shown]
 
 
 def test_no_capacity_then_a_bad_host_then_a_good_one(town: Town) -> None:
@@ -181,85 +104,6 @@ def test_ctrl_c_while_an_attempt_is_removed(town: Town) -> None:
     with pytest.raises(InterruptedByUser, match="nothing of it is left"):
         town.deploy()
     assert (town.alive, town.session.records()) == ([], [])
-
-
-@pytest.mark.parametrize("method", ["apply", "status", "destroy"])
-def test_a_deploy_that_was_killed_is_finished_by_the_next(town: Town, method: str) -> None:
-    """Wherever the process ended: what it left is adopted or removed, and one is alive."""
-    town.vast.fates = {"a": BAD}
-    if method == "status":
-        town.vast.fates = {"a": GONE}
-    town.vast.fails[method] = Killed()
-    if method != "destroy":
-        town.vast.fails["destroy"] = Killed()
-    with pytest.raises(Killed):
-        town.deploy()
-    town.vast.fails.clear()
-    town.deploy()
-    assert (len(town.alive), town.vast.most_alive) == (1, 1)
-    assert town.session.record("voice").ref.label in town.vast.alive
-    assert town.alive != ["a"]
-    assert town.questions == []
-
-
-def test_what_was_killed_while_it_came_up_is_adopted(town: Town) -> None:
-    """The offer is no longer on sale, for we have it: it is waited for, and nothing is made anew."""
-    town.vast.fails |= {"status": Killed(), "destroy": Killed()}
-    with pytest.raises(Killed):
-        town.deploy()
-    town.vast.fails.clear()
-    assert not town.deploy().changed
-    assert (town.alive, town.vast.made) == (["a"], ["a"])
-
-
-def test_the_same_again_moves_nothing(town: Town) -> None:
-    """What runs is not on sale; that is no reason to take another."""
-    town.deploy()
-    assert not town.deploy().changed
-    assert (town.alive, town.vast.made) == (["a"], ["a"])
-
-
-def test_what_is_gone_at_its_provider_is_made_anew(town: Town) -> None:
-    """On the next host where its own is taken."""
-    town.deploy()
-    town.vast.alive.clear()
-    town.vast.fates = {"a": GONE}
-    assert tried(town.deploy()) == [("a", "no_capacity"), ("b", "ready")]
-    assert town.alive == ["b"]
-
-
-def test_a_bad_host_is_left_alone_for_a_day(town: Town) -> None:
-    """By other deployments too, and with the reason; afterwards it may serve again."""
-    town.vast.fates = {"a": BAD}
-    town.deploy()
-    destroy_all(town)
-    town.vast.fates = {}
-    prepared = town.prepare()
-    assert [one.offer.detail["host"] for one in prepared.all] == ["b", "c"]
-    assert town.prepare(ignores=True).offer.detail["host"] == "a"
-    town.clock.passed_s += DENIED_S
-    assert town.prepare().offer.detail["host"] == "a"
-
-
-def test_only_denied_hosts_are_no_capacity_and_say_why(town: Town) -> None:
-    """Exit 7; the data has the reason."""
-    town.vast.hosts = {"a": 0.3}
-    town.vast.fates = {"a": BAD}
-    with pytest.raises(NoCapacityError, match=r"none of 1 offer tried .*unsatisfied condition"):
-        town.deploy()
-    with pytest.raises(NoCapacityError, match=r"is of host a, which failed a start: .*unsatisfied condition"):
-        town.prepare()
-
-
-def test_what_was_ready_is_not_moved_by_another_ones_bad_start(town: Town) -> None:
-    """Its host was good to it."""
-    from plexctl.journal import DeniedHost
-
-    town.deploy()
-    with town.session.journal() as journal:
-        journal.deny(DeniedHost("bazaar", "a", "another deployment failed", town.session.now() + 60))
-    assert not town.deploy().changed
-    assert town.alive == ["a"]
 
 
 def test_a_slow_start_goes_on_with_the_next(town: Town) -> None:
@@ -341,15 +185,6 @@ def test_two_providers_are_weighed_and_tried_together(town: Town) -> None:
     assert view.status.state is State.READY
 
 
-def test_what_moved_to_another_provider_is_not_moved_back(town: Town) -> None:
-    """The same again is the same deployment, whoever is cheaper today."""
-    town.vast.fates = dict.fromkeys("abc", GONE)
-    town.deploy("bazaar", "podium")
-    town.vast.fates = {}
-    assert not town.deploy("bazaar", "podium").changed
-    assert town.alive == ["d"]
-
-
 @pytest.mark.parametrize("method", ["preflight", "offers"])
 def test_one_provider_that_cannot_be_read_is_a_warning(town: Town, method: str) -> None:
     """The others go on."""
@@ -400,10 +235,3 @@ def test_an_endpoint_that_is_told_late_is_recorded_and_noticed(town: Town) -> No
     assert 50 <= town.clock.passed_s <= 51.5
     assert town.session.record("voice").endpoint == town.vast.endpoint
     assert town.vast.calls.count("status") < 30 / 0.8 + 20 / 5 + 12
-
-
-def destroy_all(town: Town) -> None:
-    """Remove the deployment."""
-    from plexctl.flows import operate
-
-    operate.destroy(town.session, "voice")

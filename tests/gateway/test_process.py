@@ -37,6 +37,7 @@ def inherited_files(pid: int) -> set[Path]:
         ({"PLEXCTL_HOST": "0.0.0.0"}, "PLEXCTL_TOKEN"),
         ({"PLEXCTL_HOST": "::"}, "PLEXCTL_TOKEN"),
         ({"PLEXCTL_PORT": "99999"}, "PLEXCTL_PORT"),
+        ({"PLEXCTL_PORT": f"{'0' * 20}99999"}, "PLEXCTL_PORT"),
         ({"PLEXCTL_ENGINE": "whisper"}, "PLEXCTL_ENGINE"),
         ({"PLEXCTL_ENGINE": "personaplex"}, "PLEXCTL_ENGINE_PYTHON"),
         ({"PLEXCTL_ENGINE": "personaplex", "PLEXCTL_ENGINE_PYTHON": "/no/python"}, "PLEXCTL_ENGINE_PYTHON"),

@@ -29,6 +29,7 @@ FULL = Spec(
         min_download_mbps=500,
         verified=False,
         bid_usd_per_hour=0.25,
+        template="4e17788f74f075dd9aab7d0d4427968f",
     ),
     env={"LOG_LEVEL": "debug"},
     secrets=("WEBHOOK",),

@@ -218,6 +218,12 @@ def test_what_is_said_of_the_full_spec() -> None:
             "shorten env",
         ),
         (
+            Spec(env={"RUNPOD_POD_ID": "x"}, secrets=("RUNPOD_API_KEY",)),
+            "RTX 4090",
+            "RunPod sets RUNPOD_API_KEY and RUNPOD_POD_ID in each pod itself, and the pod ends itself by them",
+            "leave RUNPOD_API_KEY and RUNPOD_POD_ID out of env and secrets",
+        ),
+        (
             Spec(engine="echo"),
             None,
             "no GPU is named, and RunPod takes exactly one kind, without a fallback",
@@ -234,6 +240,12 @@ def test_the_owner_of_a_community_host_is_named() -> None:
     """On the community cloud strangers hold the machine, and so what stands in its memory."""
     said = {one.check: one.message for one in check(Spec(runpod=RunPod(cloud="community")), OFFER)}
     assert "the owner of the host" in said["secrets"]
+
+
+def test_only_secrets_that_are_used_must_be_in_the_console() -> None:
+    """The echo engine reads no HF_TOKEN: nobody is sent to set one."""
+    checks = {one.check for one in check(Spec(engine="echo", runpod=RunPod(console_secrets=("HF_TOKEN",))), OFFER)}
+    assert "console-secrets" not in checks
 
 
 def test_a_lifetime_says_who_ends_the_pod() -> None:

@@ -137,6 +137,7 @@ def test_everything_asked_for_stands_in_the_instance() -> None:
         "cancel_unavail": True,
         "env": PORT | SETTINGS_IN_FULL | TLS | ENDS | secrets,
         "price": 0.25,
+        "template_hash_id": "4e17788f74f075dd9aab7d0d4427968f",
     }
 
 

@@ -11,11 +11,12 @@ from tests.real.rig import ROOT, Engine, RealGateway, VoiceServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test of this folder."""
+    """Mark every test of this folder; who judges real time has the machine alone."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.real)
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ VARIANTS = (
     _full(
         "vast",
         f'secrets = ["EXTRA"]\n{COMMON}[image]\nname = "{IMAGE}"\n[vast]\ncountries = ["DE", "FR"]\n'
-        "bid_usd_per_hour = 0.25\ndisk_gb = 80\n",
+        'bid_usd_per_hour = 0.25\ndisk_gb = 80\ntemplate = "4e17788f74f075dd9aab7d0d4427968f"\n',
     ),
     _full(
         "lambda",

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from statistics import median
 
 import pytest
+from tests.flows.conftest import Reporter
 from tests.runpod.rig import Rig
 
+from plexctl.contract import Provider
+from plexctl.flows.follow import follow_start
+from plexctl.flows.session import Session
 from plexctl.model import Endpoint
 from plexctl.probe import ProbeOptions, probe
 from plexctl.secret import Secret
 from plexctl.states import State
 from plexctl.wire import SYSTEM, Trust, WireError, fetch
+from plexctl_providers.runpod.adapter import RunPodProvider
 
 TOKEN = Secret("loopback-token")
 
@@ -80,3 +86,36 @@ def test_a_gateway_that_does_not_answer_yet_is_no_failure(real: Rig) -> None:
     real.wait(lambda: real.pod().status == "RUNNING")
     assert fetch(f"{endpoint.url}/health", timeout_s=5).status == 502
     assert real.provider().status(entry.ref).state is State.LOADING
+
+
+class Alone:
+    """RunPod and no other."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+
+    def names(self) -> list[str]:
+        """Return its name."""
+        return ["runpod"]
+
+    def provider_class(self, name: str) -> type[Provider]:
+        """Return what makes an adapter that waits in real time."""
+        assert name == "runpod"
+        return RunPodProvider
+
+
+@pytest.mark.alone
+def test_readiness_is_noticed_at_once(real: Rig) -> None:
+    """From the engine's being ready to the core's knowing it, by proxy and on raw ports: under 1.5 s, by median."""
+    variables = real.cloud.environment_variables
+    session = Session(real.home, variables, Reporter(), TOKEN, adapters=Alone(real))
+    took = []
+    for name, expose in {"one": "http", "two": "tcp", "three": "tcp"}.items():
+        entry = real.begin(name)
+        real.deploy(entry, real.spec(name, expose=expose))
+        follow_start(session, entry.record, 60.0, entry.reached)
+        noticed = real.cloud.clock.wall()
+        lines = real.provider().logs(entry.ref, follow=False, since=None, tail=None)
+        took.append(noticed - next(line.time for line in lines if line.time and "engine-0 is ready" in line.text))
+        real.provider().destroy(entry.ref)
+    assert median(took) < 1.5

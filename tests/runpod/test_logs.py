@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from tests.runpod.rig import Rig
 
@@ -56,6 +58,14 @@ def test_lines_that_come_are_given_as_they_come_until_the_pod_is_gone(rig: Rig, 
     assert [line.text for line in followed] == ["[host] stop container"]
 
 
+def test_a_line_ends_where_the_stream_says_so(rig: Rig, entry: Entry) -> None:
+    """Not at what Python takes for the end of a line: such an event would be broken, and its line lost."""
+    odd = "a\u2028b\u2029c\x85d\x1ce \u65e5\u672c \U0001f399"
+    rig.pod().say("container", odd, rig.cloud.clock.wall() + 1)
+    rig.cloud.do(rig.cloud.running.tell())
+    assert [line.text for line in rig.provider().logs(entry.ref, follow=False, since=None, tail=1)] == [odd]
+
+
 def test_since_and_tail_are_held_here_too(rig: Rig, entry: Entry) -> None:
     """RunPod ignores `tail` beside `since`, and its times have no fractions that it promises."""
     times = [line.at for line in rig.pod().lines]
@@ -63,6 +73,29 @@ def test_since_and_tail_are_held_here_too(rig: Rig, entry: Entry) -> None:
     assert [line.text for line in lines] == WHOLE[-4:]
     lines = rig.provider().logs(entry.ref, follow=False, since=times[30] - 0.0001, tail=None)
     assert [line.text for line in lines] == WHOLE[30:]
+
+
+def test_a_container_that_is_never_silent_keeps_nobody(rig: Rig, entry: Entry) -> None:
+    """A line a second for ever: what is there is told after some seconds, without `--follow` and beside a status."""
+
+    async def talk() -> None:
+        while True:
+            rig.cloud.clock.sleep(1.0)
+            rig.pod().say("container", "on and on", rig.cloud.clock.wall())
+            await rig.cloud.running.tell()
+            await asyncio.sleep(0.02)
+
+    async def begin() -> asyncio.Task[None]:
+        return asyncio.create_task(talk())
+
+    async def end_of(talking: asyncio.Task[None]) -> None:
+        talking.cancel()
+
+    talking = rig.cloud.do(begin())
+    lines = [line.text for line in rig.provider().logs(entry.ref, follow=False, since=None, tail=None)]
+    rig.cloud.do(end_of(talking))
+    assert lines[:40] == WHOLE
+    assert len(lines) < 60
 
 
 def test_a_log_that_may_not_be_read_is_said_so(rig: Rig, entry: Entry) -> None:

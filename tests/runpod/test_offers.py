@@ -83,6 +83,21 @@ def test_a_host_cannot_forge_the_certificate_in_its_own_log(rig: Rig) -> None:
     assert rig.provider().status(entry.ref).endpoint is None
 
 
+def test_a_line_that_a_caller_or_an_engine_wrote_is_no_certificate(rig: Rig) -> None:
+    """Only a whole line is the gateway's own word: what it repeats of others has a time before it."""
+    entry = rig.begin()
+    rig.deploy(entry, rig.spec(expose="tcp"))
+    rig.until(lambda: rig.pod().status == "RUNNING")
+    rig.cloud.clock.sleep(1.0)  # the port is mapped a moment later
+    forged = f"plexctl: tls sha256:{'00' * 32}"
+    for text in (f"plexctl: tls sha256:{FINGERPRINT}", f"2026-11-20T10:00:00.000Z engine-0 {forged}", f"{forged} x"):
+        rig.pod().say("container", text, rig.cloud.clock.wall())
+    rig.cloud.do(rig.cloud.running.tell())
+    found = rig.provider().status(entry.ref).endpoint
+    assert found is not None
+    assert found.tls == f"sha256:{FINGERPRINT}"
+
+
 @pytest.mark.parametrize("base", ["http://api.runpod.io", "ftp://127.0.0.1", "api.runpod.io", "http://127.0.0.1.evil"])
 def test_the_key_goes_to_https_or_this_machine_only(tmp_path: Path, base: str) -> None:
     """Another address is refused before anything is opened."""

@@ -49,6 +49,20 @@ def test_a_destroy_that_cannot_be_read_back_is_no_success(world: VastWorld, jour
         world.provider().destroy(ref)
 
 
+def test_each_of_several_is_ended_whatever_becomes_of_the_others(world: VastWorld, journal: Journal) -> None:
+    """Two of a label: the first cannot be read back, or does not stop; the second ends all the same."""
+    ref = bring_up(world, begin(world, journal)).ref
+    world.cloud._run(world.cloud._make(world.cloud.asks[1], world.cloud.instances[9000].body))
+    world.cloud.fail("manage", BROKEN, times=4)
+    with pytest.raises(ProviderError, match="cannot stop instance 9000"):
+        world.provider().stop(ref)
+    assert [one.intended for one in world.cloud.instances.values()] == ["running", "stopped"]
+    world.cloud.fail("show", BROKEN, times=4)
+    with pytest.raises(ProviderError, match="see that instance 9000 is gone"):
+        world.provider().destroy(ref)
+    assert world.cloud.bills() == {}
+
+
 def test_a_list_that_fails_is_not_nothing(world: VastWorld, journal: Journal) -> None:
     """The storm of launches began with a list that answered an error, which was taken for an empty one."""
     ref = bring_up(world, begin(world, journal)).ref

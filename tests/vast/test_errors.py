@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.clouds.vast.faults import QUOTA, Answer
 from tests.clouds.vast.world import VastWorld
+from tests.contract.steps import begun, bring_up
 
 from plexctl.errors import (
     CredentialsError,
@@ -19,6 +21,8 @@ from plexctl.errors import (
 from plexctl.model import Level, Need, Ref, Resource
 from plexctl.states import State
 from plexctl_providers.vast.errors import NoAnswer, as_plexctls, read_refusal
+
+REF = Ref("vast", "voice", "abc234", (Resource("instance", "plexctl-voice-abc234", "77"),))
 
 
 @pytest.mark.parametrize(
@@ -70,9 +74,8 @@ def test_no_body_is_too_odd(body: object) -> None:
 
 def test_a_silence_is_said_as_one() -> None:
     """With what was being done."""
-    assert (
-        as_plexctls(NoAnswer("ConnectionError"), "rent").message == "cannot rent: Vast gave no answer (ConnectionError)"
-    )
+    words = "cannot rent: Vast gave no answer that can be read (ConnectionError)"
+    assert as_plexctls(NoAnswer("ConnectionError"), "rent").message == words
 
 
 def test_a_quota_of_the_day_is_not_waited_for(world: VastWorld) -> None:
@@ -111,14 +114,70 @@ def test_the_credit_is_looked_at_first(world: VastWorld, credit: float, level: L
     assert found == {"vast-key": Level.OK, "vast-credit": level}
 
 
-@pytest.mark.parametrize("told", [None, [], {}, "odd", [None], [{}], [{"id": None}], [{"label": "x"}], 7])
-def test_rows_that_are_none_are_nothing(world: VastWorld, told: object) -> None:
-    """Lists, offers and single instances of a shape that nobody documents end in no traceback."""
-    world.cloud.fail("list", Answer.of(200, {"instances": told}))
+ODD: tuple[object, ...] = ("odd", [None], [{}], [{"id": None}], [{"id": "\u00b2"}], [{"label": "x"}], 7, True, [[]])
+"""What a list, an offer or an instance may be instead: nobody documents any of it."""
+
+
+@pytest.mark.parametrize("told", [*ODD, None, {}, {"id": 77}], ids=repr)
+def test_a_list_that_cannot_be_read_is_not_an_empty_one(world: VastWorld, told: object) -> None:
+    """Taken for empty it would rent a second instance, and call gone what bills: exit 8."""
+    world.cloud.fail("list", Answer.of(200, {"instances": told}), times=9)
+    for call in (lambda: world.provider().find(None), lambda: world.provider().destroy(REF), lambda: apply(world)):
+        with pytest.raises(ProviderError, match="no answer that can be read"):
+            call()
+    assert world.mutations() == []
+
+
+@pytest.mark.parametrize("body", [*({"instances": told} for told in (*ODD, {"id": 78}, [{"id": 78}])), {}], ids=repr)
+def test_an_instance_that_cannot_be_read_is_not_gone(world: VastWorld, body: object) -> None:
+    """Another one's row, rubbish, or not a word of it: only null and what is empty mean that there is none."""
+    world.cloud.fail("show", Answer.of(200, body), times=99)
+    for call in (lambda: world.provider().status(REF), lambda: world.provider().destroy(REF)):
+        with pytest.raises(ProviderError, match="no answer that can be read"):
+            call()
+
+
+@pytest.mark.parametrize("told", [None, [], {}])
+def test_what_is_null_or_empty_is_gone(world: VastWorld, told: object) -> None:
+    """The description has null; an empty list or object says the same."""
     world.cloud.fail("show", Answer.of(200, {"instances": told}))
+    assert world.provider().status(REF).state is State.MISSING
+
+
+@pytest.mark.parametrize("told", [None, *ODD], ids=repr)
+def test_odd_offers_are_none_or_said(world: VastWorld, told: object) -> None:
+    """Rows without an id are left out; what is no list at all is an error."""
     world.cloud.fail("search", Answer.of(200, {"offers": told}))
-    provider = world.provider()
-    assert provider.find(None) == []
-    assert provider.offers(Need()) == []
-    missing = Ref("vast", "voice", "abc234", (Resource("instance", "plexctl-voice-abc234", "77"),))
-    assert provider.status(missing).state is State.MISSING
+    if isinstance(told, list):
+        assert world.provider().offers(Need()) == []
+    else:
+        with pytest.raises(ProviderError, match="no answer that can be read"):
+            world.provider().offers(Need())
+
+
+def test_an_empty_list_is_empty(world: VastWorld) -> None:
+    """Nothing is there, nothing is offered."""
+    world.cloud.fail("search", Answer.of(200, {"offers": []}))
+    assert world.provider().find(None) == []
+    assert world.provider().offers(Need()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>a proxy's page</html>", b"[]", b'"odd"', b"null", b"\xff\xfe"])
+@pytest.mark.parametrize("operation", ["user", "search", "list", "show"])
+def test_a_success_that_says_nothing_is_an_error(world: VastWorld, operation: str, content: bytes) -> None:
+    """Whatever a 200 carries instead of an object: exit 8 after a few tries."""
+    world.cloud.fail(operation, Answer(200, content), times=99)
+    calls: dict[str, Callable[[], object]] = {
+        "user": lambda: world.adapter().check_credentials(),
+        "search": lambda: world.provider().offers(Need()),
+        "list": lambda: world.provider().find(None),
+        "show": lambda: world.provider().status(REF),
+    }
+    with pytest.raises(ProviderError, match="no answer that can be read"):
+        calls[operation]()
+
+
+def apply(world: VastWorld) -> None:
+    """Bring a deployment up."""
+    with begun(world) as entry:
+        bring_up(world, entry)

@@ -55,9 +55,10 @@ def test_the_key_is_not_shown_to_where_logs_lie(world: VastWorld, ref: Ref) -> N
     assert [one.authorization for one in world.cloud.requests if one.operation == "result"] == ["", ""]
 
 
-def test_a_log_in_the_clear_is_not_fetched(world: VastWorld, ref: Ref) -> None:
-    """An address that is neither https nor this machine's is refused."""
-    world.cloud.fail("logs", Answer.of(200, {"success": True, "result_url": "http://203.0.113.7/log"}))
+@pytest.mark.parametrize("url", ["http://203.0.113.7/log", "http://[", "file:///etc/passwd", "odd", {"a": 1}, 7])
+def test_a_log_in_the_clear_is_not_fetched(world: VastWorld, ref: Ref, url: object) -> None:
+    """An address that is neither https nor this machine's, or none at all, is refused."""
+    world.cloud.fail("logs", Answer.of(200, {"success": True, "result_url": url}))
     with pytest.raises(ProviderError, match="not https"):
         texts(world, ref)
 

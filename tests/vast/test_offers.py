@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
+from tests.clouds.vast.faults import Answer
 from tests.clouds.vast.searching import Ask
 from tests.clouds.vast.world import VastWorld
 
@@ -116,10 +117,25 @@ def test_ten_searches_a_minute_are_not_exceeded(world: VastWorld) -> None:
 
 def test_an_answer_of_one_object_is_one_offer(world: VastWorld) -> None:
     """The published example is an object where the client gets a list; a row without a price is none."""
-    from tests.clouds.vast.faults import Answer
-
     row = Ask(71, 5).row(60, "on-demand")
     world.cloud.fail("search", Answer.of(200, {"offers": row}))
     assert len(offers_of(world, Need())) == 1
     world.cloud.fail("search", Answer.of(200, {"offers": [{**row, "dph_total": None}]}))
     assert offers_of(world, Need()) == []
+
+
+@pytest.mark.parametrize("odd", [None, "0.3", [], {}, True, -1.0, float("nan"), float("inf")], ids=repr)
+@pytest.mark.parametrize(
+    "name",
+    ["dph_total", "num_gpus", "min_bid", "gpu_name", "geolocation", "machine_id", "cuda_max_good", "compute_cap"],
+)
+def test_an_odd_field_is_no_traceback(world: VastWorld, name: str, odd: object) -> None:
+    """An offer is left out, or has a price that is one; with a bid as well."""
+    for bid in (None, 0.25):
+        row = Ask(71, 5).row(60, "on-demand") | {name: odd}
+        world.cloud.fail("search", Answer.of(200, {"offers": [row]}))
+        spec = structs.replace(world.spec("voice"), vast=Vast(bid_usd_per_hour=bid))
+        for offer in offers_of(world, Need(), spec):
+            assert offer.price_usd_per_hour is not None
+            assert 0 <= offer.price_usd_per_hour < 1
+            assert offer.count >= 1

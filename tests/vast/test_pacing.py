@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -56,6 +59,15 @@ def test_the_first_goes_at_once_and_the_next_waits(pace: Pacing, watch: Watch) -
     assert watch.time == pytest.approx(104.6)
 
 
+def test_an_interval_begins_with_the_answer(pace: Pacing, watch: Watch) -> None:
+    """A request that took three seconds may have come at the end of them: the next is not too close to it."""
+    pace.turn("list")
+    watch.sleep(3.0)
+    pace.answered("list")
+    pace.turn("list")
+    assert watch.time == pytest.approx(104.1)
+
+
 def test_a_window_of_ten(pace: Pacing, watch: Watch) -> None:
     """Ten searches at once, the eleventh after the minute."""
     for _ in range(10):
@@ -106,3 +118,15 @@ def test_each_account_has_a_pace_of_its_own() -> None:
     key, other = Secret("a"), Secret("b")
     assert pace_of("https://one", key) is pace_of("https://one", Secret("a"))
     assert len({id(pace_of(address, one)) for address in ("https://one", "https://two") for one in (key, other)}) == 4
+
+
+def test_what_the_vendors_client_warns_of_is_not_ours() -> None:
+    """It imports `distutils` where that is Python's own and deprecated: no warning, and no failure."""
+    code = (
+        "import warnings; warnings.simplefilter('error')\n"
+        "from plexctl_providers.vast.client import VastClient\n"
+        "VastClient({'VAST_API_KEY': 'k', 'VAST_URL': 'http://127.0.0.1:1'}, (), None)._sdk\n"
+    )
+    environment = {**os.environ, "SETUPTOOLS_USE_DISTUTILS": "stdlib"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

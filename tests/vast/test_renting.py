@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from msgspec import structs
-from tests.clouds.vast.faults import BROKEN, GONE_410, LATE, SPEND, TOO_SOON, TOO_SOON_WITH_A_TIME, Answer
+from tests.clouds.vast.faults import BROKEN, GONE_410, LATE, PAGE, SPEND, TOO_SOON, TOO_SOON_WITH_A_TIME, Answer
 from tests.clouds.vast.world import CUDA, IMAGE, SECRETS, VastWorld
 from tests.contract.steps import begin, bring_up, plan_of
 
 from plexctl.contract import Provider
-from plexctl.errors import NoCapacityError, PlexError, PreflightError, ProviderError
+from plexctl.errors import CredentialsError, NoCapacityError, PlexError, PreflightError, ProviderError
 from plexctl.journal import Journal
 from plexctl.model import Need, Offer, Ref
 from plexctl.secret import Secret
@@ -66,7 +66,7 @@ def test_an_offer_that_fails_the_specs_filters_is_not_rented(world: VastWorld, j
     assert entry.ref.resources == ()
 
 
-@pytest.mark.parametrize("answer", [LATE, BROKEN, None, Answer(200, b"<html>a proxy's page</html>")])
+@pytest.mark.parametrize("answer", [LATE, BROKEN, None, Answer(408, b""), PAGE])
 def test_a_create_whose_answer_is_lost_is_adopted(world: VastWorld, journal: Journal, answer: Answer | None) -> None:
     """504, 500, a cut connection or a page instead of JSON after it took effect: the same apply finds the instance."""
     world.cloud.fail("create", answer, after=True)
@@ -90,6 +90,36 @@ def test_a_create_that_nobody_saw_is_asked_once(world: VastWorld, journal: Journ
     assert [one.id for one in entry.ref.resources] == [None]
     bring_up(world, entry)
     assert world.exists() == [("instance", entry.ref.label)]
+
+
+def test_a_key_that_is_refused_half_way_forgets_nothing(world: VastWorld, journal: Journal) -> None:
+    """The answer to a create is lost and the key is refused from then on: the intent stays, and so does the label."""
+    world.cloud.fail("create", LATE, after=True)
+    world.cloud.fail("list", Answer.of(200, {"instances": []}))
+    world.cloud.fail("list", Answer.refusal(401, "auth_error", "Invalid user key"), times=9)
+    entry = begin(world, journal)
+    with pytest.raises(CredentialsError):
+        bring_up(world, entry)
+    assert [(one.name, one.id) for one in entry.ref.resources] == [(entry.ref.label, None)]
+    world.cloud.faults.clear()
+    assert len(world.provider().destroy(entry.ref).removed) == 1
+    assert world.cloud.bills() == {}
+
+
+def test_a_refused_bids_instance_that_cannot_be_ended_is_recorded(world: VastWorld, journal: Journal) -> None:
+    """Made all the same, and its destroy is refused: the journal has its id, and the next destroy ends it."""
+    provider = world.adapter()
+    provider.preflight(BID)
+    offer = _offers(provider)[0]
+    entry = journal.begin(Ref("vast", "voice", "abc234"), BID, offer)
+    world.cloud.rising_bids = True
+    world.cloud.fail("destroy", Answer.refusal(401, "auth_error", "Invalid user key"), times=9)
+    with pytest.raises(ProviderError, match="instance 9000 is still there"):
+        provider.apply(provider.plan(BID, offer), entry)
+    assert [one.id for one in entry.ref.resources] == ["9000"]
+    world.cloud.faults.clear()
+    provider.destroy(entry.ref)
+    assert world.cloud.bills() == {}
 
 
 def test_an_instance_that_appears_late_is_found(world: VastWorld, journal: Journal) -> None:

@@ -87,12 +87,45 @@ def test_nothing_of_the_vendors_is_loaded_for_a_plan() -> None:
     assert done.stdout.strip() == "set()"
 
 
-@pytest.mark.parametrize("url", ["http://203.0.113.7", "ftp://127.0.0.1", "http://vast.example"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://203.0.113.7",
+        "ftp://127.0.0.1",
+        "http://vast.example",
+        "http://[",
+        "https://",
+        "https://h:x",
+        "https://h:99999",
+        "https://me:canary@vast.example",
+        "rubbish",
+    ],
+)
 def test_the_key_never_goes_out_in_the_clear(world: VastWorld, url: str) -> None:
     """Another API is https, or this machine's."""
     context = Context(world.home, {"VAST_API_KEY": KEY, "VAST_URL": url}, {}, world.cloud.clock.wall)
-    with pytest.raises(ConfigurationError, match="VAST_URL"):
+    with pytest.raises(ConfigurationError, match="VAST_URL") as caught:
         VastProvider(context, pace=world.pace).check_credentials()
+    assert "canary" not in caught.value.message
+
+
+@pytest.mark.parametrize("key", ["canary-\u2603", "canary\nX-Other: 1", "canary-\x00", "canary-\xe4"])
+def test_a_key_that_no_header_carries_is_said(world: VastWorld, key: str) -> None:
+    """Exit 4 and no traceback; it is not shown."""
+    context = Context(world.home, {"VAST_API_KEY": key, "VAST_URL": world.cloud.url}, {}, world.cloud.clock.wall)
+    with pytest.raises(CredentialsError, match="no header carries") as caught:
+        VastProvider(context, pace=world.pace).check_credentials()
+    assert "canary" not in f"{caught.value.message} {caught.value.hint}"
+    assert world.cloud.requests == []
+
+
+def test_a_saved_key_that_is_rubbish_is_said(world: VastWorld) -> None:
+    """Not UTF-8: exit 4."""
+    world.home.mkdir()
+    (world.home / ".vast_api_key").write_bytes(b"\xff\xfe")
+    client = VastProvider(Context(world.home, {"HOME": str(world.home)}, {}, world.cloud.clock.wall))._client
+    with pytest.raises(CredentialsError, match="no header carries"):
+        _ = client._key
 
 
 def test_a_saved_key_is_for_vast_alone(world: VastWorld) -> None:

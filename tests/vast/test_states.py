@@ -122,6 +122,11 @@ def test_what_is_meant_to_be_stopped_is(row: dict[str, Any]) -> None:
         ({"8998/tcp": []}, None),
         ({"8998/tcp": [{}]}, None),
         ({"8998/tcp": ["40123"]}, None),
+        ({"8998/tcp": "40123"}, None),
+        ({"8998/tcp": [{"HostPort": "0"}]}, None),
+        ({"8998/tcp": [{"HostPort": "65536"}]}, None),
+        ({"8998/tcp": [{"HostPort": "9" * 5000}]}, None),
+        ({"8998/tcp": [{"HostPort": ["40123"]}]}, None),
         ([40123], None),
         ({}, None),
         (None, None),
@@ -140,6 +145,35 @@ def test_an_address_has_no_line_end() -> None:
     assert endpoint_at(read_instance(ROW | {"public_ipaddr": "2001:db8::1", "ports": MAPPED}), "none") == Endpoint(
         "http://[2001:db8::1]:40123", "ws://[2001:db8::1]:40123/api/chat", "none"
     )
+
+
+@pytest.mark.parametrize("address", [None, "", [], "a b", "host/path", "user@host", "[::1", "a:b", "h:80\n", "?"])
+def test_what_is_no_address_is_none_yet(address: object) -> None:
+    """It never becomes a part of a URL; who follows waits on."""
+    row = ROW | {"public_ipaddr": address, "ports": MAPPED}
+    assert endpoint_at(read_instance(row), "none") is None
+
+
+@pytest.mark.parametrize("odd", [[], {}, [None], {"a": []}, 7, 1e400, True, "", "\u2603"], ids=repr)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "label",
+        "actual_status",
+        "intended_status",
+        "cur_state",
+        "next_state",
+        "status_msg",
+        "public_ipaddr",
+        "ports",
+        "machine_id",
+        "extra_env",
+    ],
+)
+def test_no_field_is_too_odd(name: str, odd: object) -> None:
+    """Whatever a field is, the row is read and has a state."""
+    instance = read_instance(ROW | {"public_ipaddr": "203.0.113.7", "ports": MAPPED, name: odd})
+    assert isinstance(status_of(instance, endpoint_at(instance, "none")).state, State)
 
 
 def test_secrets_stop_at_the_row() -> None:

@@ -110,6 +110,7 @@ class RunPodProvider:
 
     def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
         """Make the pod, bring a stopped one back, or adopt the one that runs."""
+        proxy_of(self._context.environment)  # one that is not usable is told before anything is made
         pod, changed = Applying(self._pods, self._context, plan, journal).run()
         endpoint = self._endpoint(pod)
         if endpoint is not None:

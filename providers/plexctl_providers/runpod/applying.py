@@ -11,7 +11,7 @@ from plexctl.model import Plan
 from plexctl.secret import Secret
 from plexctl_providers._common.files import resource
 from plexctl_providers._common.placeholders import EXPIRES_AT, ID, IMAGE, fill, names_in
-from plexctl_providers.runpod.errors import is_lost
+from plexctl_providers.runpod.errors import may_have_worked
 from plexctl_providers.runpod.pods import Pods
 from plexctl_providers.runpod.preflight import volume_place
 from plexctl_providers.runpod.requests import POD
@@ -50,11 +50,12 @@ class Applying:
         body, label = self._placed(self._body()), self._journal.ref.label
         key = self._journal.intend(POD, label)
         try:
-            pod = self._pods.create(body, label)
+            pod = self._pods.create(body)
         except PlexError as error:
-            if not is_lost(error):
-                self._journal.removed(key)  # refused: RunPod made nothing
-            raise
+            if not may_have_worked(error):
+                self._journal.removed(key)
+                raise
+            pod = self._pods.found_after(error, label)  # whatever this raises, the intent stays
         self._journal.created(key, pod.id, _detail(pod))
         return pod
 

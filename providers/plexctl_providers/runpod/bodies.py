@@ -6,6 +6,8 @@ not name is refused by the API.
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from plexctl.images import CACHE, PORT
 from plexctl.model import Offer
 from plexctl.spec import Spec
@@ -23,6 +25,11 @@ GPU_TYPE = "gpu_id"
 """In an offer's detail: RunPod's id of the GPU, since one GPU of ours may be several of theirs."""
 POD_ID = "RUNPOD_POD_ID"
 """What RunPod will call the pod."""
+
+
+def path_of(collection: str, identity: str) -> str:
+    """Return the path of one thing, whatever its id has in it."""
+    return f"{collection}/{quote(identity, safe='')}"
 
 
 def pod_body(spec: Spec, offer: Offer) -> dict[str, object]:

@@ -6,11 +6,12 @@ from plexctl.model import Finding, Level, Offer
 from plexctl.spec import Spec
 from plexctl_providers._common.checks import check_remote
 from plexctl_providers._common.offers import check_image
-from plexctl_providers._common.settings import ECHO, choose_engine
+from plexctl_providers._common.settings import ECHO, choose_engine, secret_names
 from plexctl_providers.runpod.bodies import ends_itself, environment, supplied_secrets
 
 MOST_VARIABLES = 50
 """Of a pod's environment: docs.runpod.io/pods/templates/environment-variables."""
+_RUNPODS_OWN = ("RUNPOD_API_KEY", "RUNPOD_POD_ID")
 _WEIGHTS_GB = 18
 """17.2 GB of `nvidia/personaplex-7b-v1`, rounded up."""
 
@@ -25,6 +26,7 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
         *_volume(spec, offer),
         _exposure(spec),
         *_secrets(spec, offer),
+        *_runpods_own(spec),
         *_variables(spec, offer),
         _lifetime(spec),
     ]
@@ -90,7 +92,8 @@ def _exposure(spec: Spec) -> Finding:
 
 
 def _secrets(spec: Spec, offer: Offer) -> list[Finding]:
-    sent, kept = supplied_secrets(spec, offer), spec.runpod.console_secrets
+    needed = secret_names(spec, choose_engine(spec, offer))
+    sent, kept = supplied_secrets(spec, offer), [name for name in spec.runpod.console_secrets if name in needed]
     found = []
     if sent:
         host = " and the owner of the host" if spec.runpod.cloud == "community" else ""
@@ -104,6 +107,15 @@ def _secrets(spec: Spec, offer: Offer) -> list[Finding]:
         words = f"{', '.join(kept)} must be set in RunPod's console under these very names: plexctl cannot look there"
         found.append(Finding("console-secrets", Level.OK, words))
     return found
+
+
+def _runpods_own(spec: Spec) -> list[Finding]:
+    """Refuse to set what RunPod sets in each pod: its own key ends it, and the account's has no business there."""
+    named = [name for name in _RUNPODS_OWN if name in spec.env or name in spec.secrets]
+    if not named:
+        return []
+    words = f"RunPod sets {' and '.join(named)} in each pod itself, and the pod ends itself by them"
+    return [Finding("env", Level.FAIL, words, f"leave {' and '.join(named)} out of env and secrets")]
 
 
 def _variables(spec: Spec, offer: Offer) -> list[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from plexctl.contract import Context
 from plexctl.errors import ConfigurationError, PlexError, ProviderError
@@ -31,7 +32,7 @@ _REFUSALS = 5
 """429 in a row for one request, each waited for."""
 _AGAIN_S = (0.5, 1.0, 2.0)
 """Before each repeat of a request that may be repeated."""
-_TOO_MANY, _ERROR = 429, 400
+_TOO_MANY, _NO_SUCCESS = 429, 300
 
 
 class Client:
@@ -97,7 +98,7 @@ class Client:
                     if answer.status_code == _TOO_MANY:
                         self.pace.refused(answer.headers, self.clock)
                         continue
-                    if answer.status_code >= _ERROR:
+                    if answer.status_code >= _NO_SUCCESS:
                         answer.read()
                         raise self._error(action, answer)
                     # Until here it was the patience for an answer; from here it is that for the next line.
@@ -127,7 +128,7 @@ class Client:
         raise error_of(action, _TOO_MANY, said)
 
     def _content(self, action: str, answer: httpx.Response) -> Json:
-        if answer.status_code >= _ERROR:
+        if answer.status_code >= _NO_SUCCESS:
             raise self._error(action, answer)
         if not answer.content:
             return {}
@@ -149,18 +150,19 @@ class Client:
 
 def address(environment: Mapping[str, str]) -> str:
     """Return where REST v2 is: RunPod's, or an emulator's. Raises ConfigurationError for http to another machine."""
-    base = environment.get(ADDRESS, "").rstrip("/") or API
-    if is_trustworthy(base):
+    base = environment.get(ADDRESS, "").strip().rstrip("/") or API
+    if is_trustworthy(base) and not urlsplit(base).path:
         return base
-    raise ConfigurationError(f"{ADDRESS}={base!r} is not usable", hint="give https://HOST, or http:// to this machine")
+    hint = "give https://HOST, or http:// to this machine, without a path"
+    raise ConfigurationError(f"{ADDRESS} is not usable", hint=hint)
 
 
 def proxy_of(environment: Mapping[str, str]) -> str:
     """Return the addresses behind RunPod's proxy, with {pod_id} and {port} in them. Raises ConfigurationError."""
-    template = environment.get(PROXY) or _PROXY
+    template = environment.get(PROXY, "").strip() or _PROXY
     if "{pod_id}" in template and is_trustworthy(template.replace("{pod_id}", "pod").replace("{port}", "1")):
         return template
-    raise ConfigurationError(f"{PROXY}={template!r} is not usable", hint="give https://{pod_id}-{port}.HOST")
+    raise ConfigurationError(f"{PROXY} is not usable", hint="give https://{pod_id}-{port}.HOST")
 
 
 def key_of(environment: Mapping[str, str]) -> str:
@@ -169,9 +171,15 @@ def key_of(environment: Mapping[str, str]) -> str:
 
 
 def _lines(answer: httpx.Response, library: Any, action: str) -> Iterator[str]:
-    """Yield lines until the stream's own end or a silence. Raises ProviderError for a cut."""
+    """Yield whole lines until the stream's own end or a silence. Raises ProviderError for a cut.
+
+    Not by httpx's `iter_lines`, which ends lines as Python does: at U+2028 and others that a log's text may have.
+    """
+    rest = ""
     try:
-        yield from answer.iter_lines()
+        for text in answer.iter_text():
+            *whole, rest = (rest + text).split("\n")
+            yield from (line.removesuffix("\r") for line in whole)
     except library.ReadTimeout:
         return
     except library.HTTPError as error:

@@ -24,6 +24,8 @@ KEY_HINT = "make an API key in RunPod's console (Settings, API Keys) and `export
 BILLING = "https://console.runpod.io/user/billing"
 NO_ANSWER = 0
 """In place of HTTP's code, where there was no answer."""
+_NOT_SENT = -1
+"""In place of HTTP's code, where nothing was asked."""
 _BAD_REQUEST, _UNKNOWN, _UNPAID, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 400, 401, 402, 403, 404, 409
 _INVALID, _TOO_MANY, _SERVER = 422, 429, 500
 _LONGEST = 300
@@ -48,7 +50,7 @@ _LIMITED = re.compile(r"spend(ing)? ?limit|balance|insufficient funds|quota|add 
 def error_of(action: str, code: int, answer: object, secrets: Iterable[str] = ()) -> PlexError:
     """Return the error for an answer that is one. `action` says what was tried; values of `secrets` are blotted out."""
     found = _meant(f"cannot {action}: RunPod says: {words_of(code, answer, secrets)}", code, answer)
-    found.data = {"http": code}
+    found.data = {"http": code, "in_words": bool(_own_words(answer))}
     return found
 
 
@@ -63,7 +65,7 @@ def understood(action: str) -> Iterator[None]:
     """Raise plexctl's error, as for a lost answer, where an answer is not what RunPod's description says."""
     try:
         yield
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         words = f"cannot {action}: RunPod's answer is not what its description says ({type(error).__name__})"
         raise ProviderError(words, data={"http": NO_ANSWER}) from None
 
@@ -80,22 +82,31 @@ def placing(error: PlexError) -> PlexError:
 
 
 def is_absent(error: PlexError) -> bool:
-    """Tell whether what was asked for does not exist."""
-    return type(error) is ProviderError and _http(error) == _NOT_FOUND
+    """Tell whether RunPod itself says that what was asked for does not exist; a 404 of somebody between is no word."""
+    return type(error) is ProviderError and _http(error) == _NOT_FOUND and _is_in_words(error)
 
 
 def is_lost(error: PlexError) -> bool:
     """Tell whether there was no answer, or a failed server's: what was asked may have been done all the same."""
     code = _http(error)
-    return type(error) is ProviderError and (code == NO_ANSWER or code >= _SERVER)
+    return code == NO_ANSWER or code >= _SERVER
+
+
+def may_have_worked(error: PlexError) -> bool:
+    """Tell whether something may have been made all the same.
+
+    Nothing was, where nothing was sent, where RunPod limits calls, and where it refuses in its own words.
+    """
+    code = _http(error)
+    is_refusal = _BAD_REQUEST <= code < _SERVER and (code == _TOO_MANY or _is_in_words(error))
+    return code != _NOT_SENT and not is_refusal
 
 
 def words_of(code: int, answer: object, secrets: Iterable[str] = ()) -> str:
     """Return an answer's own words on one line; never anything else of it, since answers echo environments."""
-    problem: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {}
-    said = [str(problem[key]) for key in ("detail",) if problem.get(key)] or [str(problem.get("title") or "")]
-    if code == _INVALID and isinstance(problem.get("errors"), list):
-        said += [str(one) for one in problem["errors"]]
+    said = [_own_words(answer)]
+    if code == _INVALID and isinstance(answer, Mapping) and isinstance(answer.get("errors"), list):
+        said += [str(one) for one in answer["errors"]]
     text = " ".join("; ".join(one for one in said if one).split()) or f"HTTP {code}"
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***") if secret else text
@@ -112,6 +123,16 @@ def _meant(message: str, code: int, answer: object) -> PlexError:
     return kind(message, hint=hint)
 
 
+def _own_words(answer: object) -> str:
+    """Return what an `application/problem+json` says; empty for any other answer."""
+    problem: Mapping[str, Any] = answer if isinstance(answer, Mapping) else {}
+    return str(problem.get("detail") or problem.get("title") or "")
+
+
+def _is_in_words(error: PlexError) -> bool:
+    return isinstance(error.data, dict) and bool(error.data.get("in_words"))
+
+
 def _http(error: PlexError) -> int:
     found = error.data.get("http") if isinstance(error.data, dict) else None
-    return found if isinstance(found, int) else -1
+    return found if isinstance(found, int) else _NOT_SENT

@@ -39,7 +39,7 @@ def events_in(lines: Iterable[str]) -> Iterator[Event]:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "id":
-            event_id = value
+            event_id = value if value.isascii() else ""  # as Last-Event-ID, no header would carry it
         elif name == "data":
             data = f"{data}\n{value}" if data else value
         elif not line and data:
@@ -84,8 +84,10 @@ def _event(event_id: str, data: str) -> Event | None:
     try:
         told = json.loads(data)
         line, source, time = str(told["line"]), str(told.get("source", "")), str(told.get("ts", ""))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    # A container may write bytes that are no text; half a character can stand in JSON and nowhere else.
+    line = line.encode(errors="replace").decode()
     return Event(event_id, _moment(time), source, line.rstrip("\r\n"))
 
 
@@ -94,5 +96,5 @@ def _moment(text: str) -> float | None:
         return None
     try:
         return datetime.fromisoformat(text).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

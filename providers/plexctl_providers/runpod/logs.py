@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
+from math import inf
 
 from plexctl.errors import PlexError, ProviderError
 from plexctl.model import LogLine
@@ -19,13 +22,28 @@ MOST = 5000
 """Lines of the past that RunPod gives at most."""
 _QUIET_S = 0.8
 """Silence after which all that is there has come."""
+_PAST_S = 10.0
+"""For all that is there: a container that never falls silent must not keep a reader for ever."""
 _FOLLOW_S = 15.0
 """Silence in a followed log after which it is looked whether the pod is still there."""
+_FOLLOW_ON_S = 60.0
+"""Without such a silence, since keep-alives and a talkative container break it, it is looked all the same."""
 _FRUITLESS = 8
 """Cuts in a row without a new line."""
 _AFTER_CUT_S = 0.5
 _EARLIER_S = 1.0
 """The host's stamp may be so much earlier than ours: asked for too much, and left out here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long one reading may be without a line, and how long it may take at all, in seconds."""
+
+    quiet_s: float
+    whole_s: float
+
+
+_PAST, _COMING = _Patience(_QUIET_S, _PAST_S), _Patience(_FOLLOW_S, _FOLLOW_ON_S)
 
 
 class Logs:
@@ -46,7 +64,7 @@ class Logs:
         """
         query = {"source": source} | ({"tail": str(most)} if since is None else {"since": since})
         try:
-            return [event.line for event in self._new(pod_id, Seen(), query, _QUIET_S)]
+            return [event.line for event in self._new(pod_id, Seen(), query, _PAST)]
         except ProviderError:
             return []
 
@@ -58,7 +76,7 @@ class Logs:
         query = {"tail": str(MOST)}  # counts only where nothing has come yet that could be resumed after
         while not has_ended:
             has_ended = self._has_ended(pod_id)
-            for event in self._new(pod_id, seen, query, _QUIET_S if has_ended else _FOLLOW_S):
+            for event in self._new(pod_id, seen, query, _PAST if has_ended else _COMING):
                 if _is_wanted(event, since):
                     yield event.shown()
 
@@ -66,21 +84,24 @@ class Logs:
         """Return what is there. All that was read is noted as seen, also what is beyond `tail`."""
         most = MOST if tail is None else min(max(tail, 1), MOST)
         query = {"tail": str(most)} if since is None else {"since": rfc3339(since - _EARLIER_S)}
-        wanted = [one for one in self._new(pod_id, seen, query, _QUIET_S) if _is_wanted(one, since)]
+        wanted = [one for one in self._new(pod_id, seen, query, _PAST) if _is_wanted(one, since)]
         return list(deque(wanted, maxlen=tail))
 
-    def _new(self, pod_id: str, seen: Seen, query: dict[str, str], quiet_s: float) -> Iterator[Event]:
-        """Yield the events that were not given yet, until silence or the stream's end; a cut is mended.
+    def _new(self, pod_id: str, seen: Seen, query: dict[str, str], patience: _Patience) -> Iterator[Event]:
+        """Yield the events that were not given yet, until silence, its time's or the stream's end; a cut is mended.
 
         Nothing of a pod that is gone. Raises ProviderError when cut after cut brings nothing new.
         """
         path, fruitless = f"{self._pods.path(pod_id)}/logs", 0
+        ends_at = inf
         while True:
             seen.resume()
             asked = query if seen.last_id is None else {name: query[name] for name in ("source",) if name in query}
             try:
-                with self._client.stream(path, "read the pod's log", asked, seen.last_id, quiet_s) as lines:
-                    for event in events_in(lines):
+                with self._client.stream(path, "read the pod's log", asked, seen.last_id, patience.quiet_s) as lines:
+                    # From the first answer on: waiting for a quota is no reading.
+                    ends_at = min(ends_at, self._client.clock.now() + patience.whole_s)
+                    for event in events_in(self._until(ends_at, lines)):
                         if seen.is_new(event):
                             fruitless = 0
                             yield event
@@ -93,6 +114,9 @@ class Logs:
                 self._client.clock.sleep(_AFTER_CUT_S)
             else:
                 return
+
+    def _until(self, ends_at: float, lines: Iterator[str]) -> Iterator[str]:
+        return takewhile(lambda _: self._client.clock.now() < ends_at, lines)
 
     def _has_ended(self, pod_id: str) -> bool:
         self._client.pace.wait_to_look(f"log {pod_id}", self._client.clock)

@@ -20,7 +20,7 @@ _DEFAULT_S = 5.0
 """To wait after a 429 that does not say how long."""
 _SCARCE = 10
 """Requests left at which those that remain are spread over what is left of the window."""
-_WINDOW = re.compile(r'"(?P<name>\w+)";\s*r=(?P<left>\d+);\s*t=(?P<reset>\d+)')
+_WINDOW = re.compile(r'"(?P<name>\w+)";\s*r=(?P<left>\d{1,9});\s*t=(?P<reset>\d{1,9})\b')
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from plexctl.errors import ConflictError, NoCapacityError, PlexError, ProviderError
-from plexctl_providers.runpod.bodies import PODS
+from plexctl_providers.runpod.bodies import PODS, path_of
 from plexctl_providers.runpod.client import Client, Json
 from plexctl_providers.runpod.errors import is_absent, is_lost, placing, understood
 from plexctl_providers.runpod.pacing import POLL_S
@@ -31,9 +31,7 @@ class Pods:
     @staticmethod
     def path(pod_id: str) -> str:
         """Return the path of a pod."""
-        from urllib.parse import quote
-
-        return f"{PODS}/{quote(pod_id, safe='')}"
+        return path_of(PODS, pod_id)
 
     def all(self) -> list[Pod]:
         """Return every pod that there is."""
@@ -60,24 +58,23 @@ class Pods:
             raise
         return None if pod.status == GONE else pod
 
-    def create(self, body: Mapping[str, object], label: str) -> Pod:
-        """Make a pod, which was looked up before. It is sent once: a lost answer is followed by looking for the name.
+    def create(self, body: Mapping[str, object]) -> Pod:
+        """Make a pod, which was looked up before. It is sent once: `errors.may_have_worked` tells what may be there.
 
-        Raises NoCapacityError, PreflightError, CredentialsError; ProviderError also when nobody knows.
+        Raises NoCapacityError, PreflightError, CredentialsError, ProviderError.
         """
         try:
             return _known("create a pod", self.client.call("POST", PODS, "create a pod", body))
         except PlexError as error:
-            if not is_lost(error):
-                refusal = placing(error)
-                if refusal is error:
-                    raise
-                raise refusal from None
-            found = self.late(label)
-            if found is None:
-                error.hint = "`plexctl deploy` again looks for it by its name before it makes one"
-                raise
+            raise placing(error) from None
+
+    def found_after(self, error: PlexError, label: str) -> Pod:
+        """Return the pod of a create that failed with `error` and may have worked. Raises `error` when none appears."""
+        found = self.late(label)
+        if found is not None:
             return found
+        error.hint = "`plexctl deploy` again looks for it by its name before it makes one"
+        raise error
 
     def late(self, label: str) -> Pod | None:
         """Look for a pod that may have been made, for a few seconds; None when it does not appear."""

@@ -8,7 +8,7 @@ from plexctl.model import Finding, Level
 from plexctl.spec import Spec
 from plexctl_providers._common.settings import ECHO
 from plexctl_providers.runpod.account import money_findings
-from plexctl_providers.runpod.bodies import PODS, REGISTRIES, VOLUMES
+from plexctl_providers.runpod.bodies import PODS, REGISTRIES, VOLUMES, path_of
 from plexctl_providers.runpod.client import Client, Json
 from plexctl_providers.runpod.errors import is_absent, understood
 
@@ -35,7 +35,7 @@ def check_account(client: Client, context: Context, spec: Spec) -> list[Finding]
 
 def volume_place(client: Client, volume_id: str) -> str | None:
     """Return the data centre of a network volume; None when there is no such volume."""
-    found = _found(client, f"{VOLUMES}/{volume_id}", "read the network volume")
+    found = _found(client, path_of(VOLUMES, volume_id), "read the network volume")
     return None if found is None else str(found.get("dataCenter") or "") or None
 
 
@@ -51,7 +51,7 @@ def _volume(client: Client, spec: Spec) -> list[Finding]:
     wish = spec.runpod
     if wish.network_volume is None or spec.engine == ECHO:
         return []
-    found = _found(client, f"{VOLUMES}/{wish.network_volume}", "read the network volume")
+    found = _found(client, path_of(VOLUMES, wish.network_volume), "read the network volume")
     if found is None:
         words = f"there is no network volume {wish.network_volume}"
         return [Finding("network-volume-read", Level.FAIL, words, "see runpod.network_volume")]
@@ -69,7 +69,7 @@ def _volume(client: Client, spec: Spec) -> list[Finding]:
 def _registry(client: Client, spec: Spec) -> list[Finding]:
     if spec.runpod.registry is None:
         return []
-    if _found(client, f"{REGISTRIES}/{spec.runpod.registry}", "read the registry's credentials") is None:
+    if _found(client, path_of(REGISTRIES, spec.runpod.registry), "read the registry's credentials") is None:
         words = f"RunPod keeps no registry credentials {spec.runpod.registry}"
         return [Finding("registry", Level.FAIL, words, "make them in RunPod's console, and name their id")]
     return [Finding("registry", Level.OK, "RunPod keeps the registry's credentials")]

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plexctl.images import PORT
-from plexctl.model import LABEL_PREFIX, Endpoint, Ref, Resource, Status
+from plexctl.model import CREATED_AT, LABEL_PREFIX, Endpoint, Ref, Resource, Status
 from plexctl.secret import Secret
 from plexctl.states import State
+from plexctl_providers._common.ages import expiry_in, moment_of
 
 STATE_MAP: dict[str, tuple[State, str]] = {
     "PROVISIONING": (State.CREATING, "RunPod allocates the pod"),
@@ -38,7 +39,9 @@ _BAD_HOST = re.compile(
 )
 """Texts of the system log after which a pod does not come up on its host."""
 _OURS = re.compile(rf"{LABEL_PREFIX}([a-z](?:[a-z0-9-]*[a-z0-9])?)-([a-z0-9]+)")
-_FINGERPRINT = re.compile(r"plexctl: tls sha256:([0-9a-f]{64})\b")
+_FINGERPRINT = re.compile(r"plexctl: tls sha256:([0-9a-f]{64})")
+"""A whole line: whatever a caller or an engine says stands behind a time in the gateway's log."""
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Pod:
     """Its data centre; empty when RunPod does not tell."""
     volume: str | None
     """The network volume that is mounted."""
+    created_at: object
+    """As RunPod writes it."""
     started_at: str | None
     mapped: tuple[str, int] | None
     """Address and port of the gateway's TCP port."""
@@ -74,12 +79,14 @@ class Pod:
 
 
 def pod_of(answer: Mapping[str, Any]) -> Pod:
-    """Return a pod of an answer. Raises LookupError, TypeError or ValueError for what is none."""
+    """Return a pod of an answer. Raises what `errors.understood` takes for an answer that is none."""
+    if not _ID.fullmatch(answer["id"]):
+        raise ValueError("no id")
     runtime = answer.get("runtime") or {}
     gpu = answer.get("gpu")
     network = (answer.get("mounts") or {}).get("network") or []
     return Pod(
-        id=str(answer["id"]),
+        id=answer["id"],
         name=str(answer["name"]),
         status=str(answer["status"]).upper(),
         actions=tuple(answer.get("actions") or ()),
@@ -87,6 +94,7 @@ def pod_of(answer: Mapping[str, Any]) -> Pod:
         gpus=_gpus(gpu, runtime),
         place=str(answer.get("dataCenterId") or ""),
         volume=next((str(one["volumeId"]) for one in network), None),
+        created_at=answer.get("createdAt"),
         started_at=answer.get("startedAt"),
         mapped=_mapped(runtime.get("ports") or ()),
         has_runtime=bool(runtime),
@@ -119,7 +127,7 @@ def trouble_in(system: Iterable[str]) -> str | None:
 
 def fingerprint_in(lines: Iterable[str]) -> str | None:
     """Return the fingerprint of the certificate that the gateway made last, as its log tells it."""
-    found = [match[1] for match in map(_FINGERPRINT.search, lines) if match]
+    found = [match[1] for match in map(_FINGERPRINT.fullmatch, lines) if match]
     return f"sha256:{found[-1]}" if found else None
 
 
@@ -140,7 +148,10 @@ def pinned(pod: Pod, fingerprint: str) -> Endpoint | None:
 def ref_of(pod: Pod, kind: str) -> Ref | None:
     """Return the deployment that a pod's name tells; None for a pod that is not plexctl's."""
     named = _OURS.fullmatch(pod.name)
-    return Ref("runpod", named[1], named[2], (Resource(kind, pod.name, pod.id),)) if named else None
+    if not named:
+        return None
+    ages = moment_of(CREATED_AT, pod.created_at) | expiry_in({name: one.reveal() for name, one in pod.env.items()})
+    return Ref("runpod", named[1], named[2], (Resource(kind, pod.name, pod.id, ages),))
 
 
 def _gpus(gpu: Any, runtime: Mapping[str, Any]) -> int | None:

@@ -26,13 +26,14 @@ from plexctl.model import (
 from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers._common.loglines import since_filter
+from plexctl_providers._common.loopback import is_loopback
 from plexctl_providers.vast import ending, logs, making, requests
 from plexctl_providers.vast.checks import check_create, check_credit
 from plexctl_providers.vast.client import VastClient
 from plexctl_providers.vast.errors import NoAnswer, Refused, vast_errors
 from plexctl_providers.vast.pacing import ALLOWED, SHOW, Pacing
 from plexctl_providers.vast.requests import INSTANCE
-from plexctl_providers.vast.rows import Instance, endpoint_at, is_loopback, read_ref
+from plexctl_providers.vast.rows import Instance, endpoint_at, read_ref
 from plexctl_providers.vast.searching import fitting, offers_body
 from plexctl_providers.vast.states import ENDED, status_of
 
@@ -155,7 +156,7 @@ class VastProvider:
 
     def _status(self, instance: Instance) -> Status:
         tls = self._tls(instance)
-        if tls == logs.NO_TLS and not is_loopback(instance):
+        if tls == logs.NO_TLS and not is_loopback(instance.address or ""):
             return Status(State.FAILED, None, _NO_TLS)
         return status_of(instance, endpoint_at(instance, tls) if tls else None)
 

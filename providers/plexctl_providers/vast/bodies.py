@@ -87,9 +87,10 @@ def search_body(spec: Spec, offer: Offer) -> dict[str, object]:
 def create_body(spec: Spec, offer: Offer) -> dict[str, object]:
     """Return the body of `PUT /api/v0/asks/<id>/`.
 
-    `runtype` args keeps the image's own entrypoint; there is no ssh, no onstart script and no Jupyter.
+    `runtype` args keeps the image's own entrypoint; there is no ssh, no onstart script and no Jupyter. What stands here
+    goes before what a template has; of that only the registry's credentials are wanted, which no body of ours carries.
     """
-    bid = spec.vast.bid_usd_per_hour
+    optional = {"price": spec.vast.bid_usd_per_hour, "template_hash_id": spec.vast.template}
     body: dict[str, object] = {
         "image": image_of(spec),
         "label": label(spec),
@@ -100,7 +101,7 @@ def create_body(spec: Spec, offer: Offer) -> dict[str, object]:
         "cancel_unavail": True,
         "env": environment(spec, offer),
     }
-    return body | ({} if bid is None else {"price": bid})
+    return body | {name: value for name, value in optional.items() if value is not None}
 
 
 def environment(spec: Spec, offer: Offer) -> dict[str, str]:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from plexctl.errors import ConfigurationError, ExtraMissingError, NoCredentialsError
+from plexctl.errors import ConfigurationError, CredentialsError, ExtraMissingError, NoCredentialsError
 from plexctl.secret import Secret
+from plexctl_providers._common.loopback import is_private_way
 from plexctl_providers.vast import pacing
 from plexctl_providers.vast.bodies import API, BUNDLES, INSTANCES, LOGS
 from plexctl_providers.vast.errors import KEY_HINT, NoAnswer, Refused, contract_in, read_refusal
 from plexctl_providers.vast.pacing import Pacing, pace_of
-from plexctl_providers.vast.rows import Instance, read_instance
+from plexctl_providers.vast.rows import Instance, read_asks, read_instances, read_one
 
 KEY = "VAST_API_KEY"
 BASE = "VAST_URL"
@@ -38,7 +39,6 @@ _TLS, _CERTIFICATE_AGE_S = "certificate", 15.0
 _NOT_YET = {401, 403, 404}
 """What the place of a log answers until the host has put it there."""
 _OK = 200
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class VastClient:
@@ -58,9 +58,8 @@ class VastClient:
     def base(self) -> str:
         """Return where Vast is. Raises ConfigurationError for another place that would see the key in the clear."""
         url = (self._environment.get(BASE) or API).rstrip("/")
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise ConfigurationError(f"{BASE}={url!r} is not https", hint="http is for a loopback address only")
+        if not is_private_way(url):
+            raise ConfigurationError(f"{BASE} is not https://HOST", hint="http:// is for this machine's own only")
         return url
 
     @cached_property
@@ -69,6 +68,8 @@ class VastClient:
         found = self._environment.get(KEY, "").strip() or self._saved_key()
         if not found:
             raise NoCredentialsError("no key for Vast is set", hint=KEY_HINT)
+        if not (found.isascii() and found.isprintable()):
+            raise CredentialsError("the key for Vast has characters that no header carries", hint=KEY_HINT)
         return Secret(found)
 
     def _saved_key(self) -> str:
@@ -78,7 +79,7 @@ class VastClient:
         config = Path(self._environment.get("XDG_CONFIG_HOME") or Path(home, ".config"))
         for path in (config / "vastai" / "vast_api_key", Path(home, ".vast_api_key")):
             try:
-                return path.read_text(encoding="utf-8").strip()
+                return path.read_text(encoding="utf-8", errors="replace").strip()
             except OSError:
                 continue
         return ""
@@ -92,7 +93,10 @@ class VastClient:
             logger.addHandler(logging.NullHandler())
             logger.propagate = False
         try:
-            sdk = import_module("vastai")
+            with warnings.catch_warnings():
+                # It imports what Python is about to drop; that is nobody's business here.
+                warnings.simplefilter("ignore")
+                sdk = import_module("vastai")
         except ModuleNotFoundError as error:
             words = f"provider vast needs the package {error.name}, which is not installed"
             raise ExtraMissingError(words, hint="pip install 'plexctl[vast]'") from error
@@ -105,8 +109,7 @@ class VastClient:
 
     def search(self, body: Mapping[str, object]) -> list[dict[str, Any]]:
         """Return the asks that pass the filters."""
-        # The published example is one object instead of a list of them.
-        return _rows(self._steady(pacing.SEARCH, "post", BUNDLES, body).get("offers"))
+        return read_asks(self._steady(pacing.SEARCH, "post", BUNDLES, body).get("offers"))
 
     def rent(self, path: str, body: Mapping[str, object]) -> int:
         """Rent an ask, asked exactly once; returns the instance's id."""
@@ -126,7 +129,7 @@ class VastClient:
         found: dict[int, Instance] = {}
         while True:
             page = self._steady(pacing.LIST, "get", INSTANCES, query)
-            rows = [read_instance(row) for row in _rows(page.get("instances"))]
+            rows = read_instances(page.get("instances"))
             is_new = any(one.id not in found for one in rows)
             found |= {one.id: one for one in rows}
             token = page.get("next_token")
@@ -141,16 +144,14 @@ class VastClient:
         if isinstance(recent, Instance):
             return recent
         try:
-            rows = _rows(self._steady(pacing.SHOW, "get", _of(number), {"owner": "me"}).get("instances"))
+            answer = self._steady(pacing.SHOW, "get", _of(number), {"owner": "me"})
         except Refused as error:
             if not error.is_missing:
                 raise
-            rows = []
-        # One that is gone may be an empty list as well as null.
-        if not rows:
-            self.pace.forget(number)
-            return None
-        found = read_instance(rows[0])
+            answer = {"instances": None}
+        if "instances" not in answer:
+            raise NoAnswer("it says nothing of the instance")
+        found = read_one(answer["instances"], number)
         self.pace.note(number, found)
         return found
 
@@ -201,8 +202,7 @@ class VastClient:
         """Return what a host puts at an address that only the two of them know, once it is there."""
         import requests
 
-        parts = urlsplit(url)
-        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        if not is_private_way(url):
             raise NoAnswer("the log's address is not https")
         for poll in range(_LOG_POLLS):
             self.pace.sleep(_LOG_PAUSE_S if poll else 0)
@@ -256,6 +256,8 @@ class VastClient:
             answer = ask(path, timeout=_LIMIT_S, **({named: dict(value)} if value is not None else {}))
         except requests.RequestException as error:
             raise NoAnswer(self._blotted(type(error).__name__)) from None
+        finally:
+            self.pace.answered(kind)
         try:
             body = answer.json()
         except ValueError:
@@ -272,12 +274,6 @@ class VastClient:
             if secret:
                 text = text.replace(json.dumps(secret.reveal())[1:-1], "***").replace(secret.reveal(), "***")
         return text
-
-
-def _rows(told: object) -> list[dict[str, Any]]:
-    """Return the rows of an answer: a list of objects, or one alone; what has no id is none."""
-    found = told if isinstance(told, list) else [told]
-    return [row for row in found if isinstance(row, dict) and str(row.get("id", "")).isdigit()]
 
 
 def _of(number: int) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from plexctl.errors import ProviderError
+from plexctl.errors import PlexError, ProviderError
 from plexctl.states import State
 from plexctl_providers.vast.client import VastClient
 from plexctl_providers.vast.errors import NoAnswer, Refused, as_plexctls, vast_errors
@@ -51,36 +51,52 @@ def start(client: VastClient, instance: Instance) -> bool:
 
 
 def stop(client: VastClient, instances: Iterable[Instance]) -> None:
-    """End what costs while they run. Raises ProviderError when one runs on."""
-    for one in instances:
-        if not _is_stopped(one):
-            with vast_errors(f"stop instance {one.id}"):
-                client.order(one.id, "stopped")
-                seen = look_again(client, partial(client.instance, one.id), _is_stopped, _STOP_LOOKS)
-            if not _is_stopped(seen):
-                words = f"instance {one.id} was told to stop and is {seen.actual if seen else 'gone'}"
-                raise ProviderError(words, hint="it bills on: try again, or `plexctl destroy` it")
+    """End what costs while they run, each whatever became of the others. Raises the errors of those that run on."""
+    _each(partial(_stop, client), (one for one in instances if not _is_stopped(one)))
 
 
 def remove(client: VastClient, numbers: Iterable[int]) -> None:
-    """End instances for good. Raises ProviderError for the ones that are still there."""
-    left: list[str] = []
-    for number in numbers:
-        failed: Refused | NoAnswer | None = None
+    """End instances for good, each whatever became of the others. Raises the errors of those that are still there."""
+    _each(partial(_remove, client), numbers)
+
+
+def _each(end: Callable[[Seen], None], those: Iterable[Seen]) -> None:
+    """End each; raise the first error, with the words of all."""
+    errors: list[PlexError] = []
+    for one in those:
         try:
-            client.destroy(number)
-        except (Refused, NoAnswer) as error:
-            # What counts is whether it is still there.
-            failed = error
-        try:
-            is_there = look_again(client, partial(client.instance, number), lambda seen: seen is None)
-        except (Refused, NoAnswer) as error:
-            raise as_plexctls(failed or error, f"see that instance {number} is gone") from error
-        if is_there is not None:
-            why = as_plexctls(failed, "destroy it").message if failed else "Vast said that it was destroyed"
-            left.append(f"instance {number} is still there ({why})")
-    if left:
-        raise ProviderError("; ".join(left), hint="it bills on: `plexctl destroy` again, or `plexctl gc`")
+            end(one)
+        except PlexError as error:
+            errors.append(error)
+    if errors:
+        errors[0].message = "; ".join(error.message for error in errors)
+        raise errors[0]
+
+
+def _stop(client: VastClient, one: Instance) -> None:
+    with vast_errors(f"stop instance {one.id}"):
+        client.order(one.id, "stopped")
+        seen = look_again(client, partial(client.instance, one.id), _is_stopped, _STOP_LOOKS)
+    if not _is_stopped(seen):
+        words = f"instance {one.id} was told to stop and is {seen.actual if seen else 'gone'}"
+        raise ProviderError(words, hint="it bills on: try again, or `plexctl destroy` it")
+
+
+def _remove(client: VastClient, number: int) -> None:
+    failed: Refused | NoAnswer | None = None
+    try:
+        client.destroy(number)
+    except (Refused, NoAnswer) as error:
+        # What counts is whether it is still there.
+        failed = error
+    try:
+        is_there = look_again(client, partial(client.instance, number), lambda seen: seen is None)
+    except (Refused, NoAnswer) as error:
+        raise as_plexctls(failed or error, f"see that instance {number} is gone") from error
+    if is_there is not None:
+        why = as_plexctls(failed, "destroy it").message if failed else "Vast said that it was destroyed"
+        words = f"instance {number} is still there ({why})"
+        raise ProviderError(words, hint="it bills on: `plexctl destroy` again ends it, by its label")
 
 
 def _is_at_rest(instance: Instance) -> bool:

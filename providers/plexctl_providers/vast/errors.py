@@ -51,6 +51,8 @@ _BY_WORDS: tuple[tuple[str, str], ...] = (
 )
 """Words in a message that say more than the code beside them: a missing ask may come as `invalid_args`."""
 _MOST_SHOWN = 300
+_MOST_DIGITS = 19
+"""Of an id."""
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Refused(Exception):  # noqa: N818 - what Vast did, not yet an error of our
     @property
     def is_unclear(self) -> bool:
         """Nobody can tell from it whether it took effect."""
-        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR or self.status == HTTPStatus.REQUEST_TIMEOUT
 
     @property
     def is_missing(self) -> bool:
@@ -95,7 +97,7 @@ class Refused(Exception):  # noqa: N818 - what Vast did, not yet an error of our
 
 @dataclass
 class NoAnswer(Exception):  # noqa: N818 - the same
-    """The request went out, and what it did is not known."""
+    """The request went out, and what it did is not known: nothing came back, or nothing that can be read."""
 
     words: str = field(default="")
 
@@ -112,7 +114,9 @@ def vast_errors(action: str) -> Iterator[None]:
 def as_plexctls(error: Refused | NoAnswer, action: str) -> PlexError:
     """Return plexctl's error for it."""
     if isinstance(error, NoAnswer):
-        return ProviderError(f"cannot {action}: Vast gave no answer ({error.words})", hint="check the network")
+        return ProviderError(
+            f"cannot {action}: Vast gave no answer that can be read ({error.words})", hint="check the network"
+        )
     kind, hint = error.kind
     said = f"{error.code}: {error.words}" if error.code and error.code not in error.words else error.words
     return kind(f"cannot {action}: Vast answered {error.status} ({said or 'no words'})", hint=hint)
@@ -134,8 +138,13 @@ def read_refusal(status: int, body: object, headers: Mapping[str, str], blot: Ca
 
 def contract_in(answer: Mapping[str, object]) -> int | None:
     """Return the instance that an answer to a create names, whether it was a success or not."""
-    raw = str(answer.get("new_contract", ""))
-    return int(raw) if raw.isascii() and raw.isdigit() else None
+    return number_in(answer.get("new_contract"))
+
+
+def number_in(value: object) -> int | None:
+    """Return a whole number that is not negative, and may come as text; None for everything else."""
+    raw = str(value)
+    return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < _MOST_DIGITS else None
 
 
 def _seconds(raw: str | None) -> float | None:

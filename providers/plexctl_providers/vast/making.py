@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from plexctl.contract import DeploymentJournal
-from plexctl.errors import NoCapacityError, PlexError, PreflightError, ProviderError
+from plexctl.errors import NoCapacityError, PreflightError, ProviderError
 from plexctl.model import Offer, Plan, Ref
 from plexctl.secret import Secret
 from plexctl.states import State
@@ -72,39 +72,55 @@ def rent(client: VastClient, plan: Plan, journal: DeploymentJournal, body: Mappi
     Raises NoCapacityError for an ask that is gone, PreflightError for money, ProviderError when nobody can tell.
     """
     ask = _ask(client, plan)
-    key = journal.intend(INSTANCE, journal.ref.label, {"ask_id": str(ask["id"]), **_host(ask.get("machine_id"))})
-    try:
-        made = _rent(client, f"/api/v0/asks/{ask['id']}/", body, journal.ref.label)
-    except ProviderError:
-        # Nobody knows whether it was made: the intent stays, and with it the label.
-        raise
-    except PlexError:
-        journal.removed(key)
-        raise
-    host = _host(made.host if isinstance(made, Instance) else ask.get("machine_id"))
-    journal.created(key, str(made.id if isinstance(made, Instance) else made), host)
+    host = _host(ask.get("machine_id"))
+    intent = _Intent(journal, {"ask_id": str(ask["id"]), **host})
+    made = _rent(client, f"/api/v0/asks/{ask['id']}/", body, intent)
+    if isinstance(made, Instance):
+        intent.note(made.id, _host(made.host))
+    else:
+        intent.note(made, host)
     return made
 
 
-def _rent(client: VastClient, path: str, body: Mapping[str, Any], label: str) -> Instance | int:
+class _Intent:
+    """What the journal has of an instance that is about to be: only what surely was not made leaves it."""
+
+    def __init__(self, journal: DeploymentJournal, detail: Mapping[str, str]) -> None:
+        self.label = journal.ref.label
+        self._journal = journal
+        self._key = journal.intend(INSTANCE, self.label, detail)
+
+    def note(self, number: int, detail: Mapping[str, str] | None = None) -> None:
+        """Record the id, at once; and what else is known of it."""
+        self._journal.created(self._key, str(number), detail)
+
+    def drop(self) -> None:
+        """Record that there is none."""
+        self._journal.removed(self._key)
+
+
+def _rent(client: VastClient, path: str, body: Mapping[str, Any], intent: _Intent) -> Instance | int:
     for attempt in range(_TRIES):
         try:
             return client.rent(path, body)
         except NoAnswer as error:
-            return _made_all_the_same(client, label, error)
+            return _made_all_the_same(client, intent.label, error)
         except Refused as error:
             if error.new_contract is not None:
-                _undo(client, error)
+                _undo(client, error, intent)
             elif error.is_unclear:
-                return _made_all_the_same(client, label, error)
+                return _made_all_the_same(client, intent.label, error)
             elif not error.is_too_soon:
-                raise as_plexctls(error, _RENT) from error
+                failure = as_plexctls(error, _RENT)
+                if not isinstance(failure, ProviderError):
+                    intent.drop()
+                raise failure from error
             else:
                 with vast_errors(_RENT):
                     client.back_off(CREATE, error, attempt)
         # Before it is asked again: is it there already?
         with vast_errors(_RENT):
-            there = client.labelled(label)
+            there = client.labelled(intent.label)
         if there:
             return there[0]
     raise ProviderError(f"cannot {_RENT}: Vast says that it is too often", hint="wait a minute, and try again")
@@ -121,11 +137,14 @@ def _made_all_the_same(client: VastClient, label: str, error: Refused | NoAnswer
     return found[0]
 
 
-def _undo(client: VastClient, refused: Refused) -> None:
+def _undo(client: VastClient, refused: Refused, intent: _Intent) -> NoReturn:
     """Destroy what was made although it was refused (a bid that is too low), and raise the refusal."""
-    remove(client, [cast("int", refused.new_contract)])
+    number = cast("int", refused.new_contract)
+    intent.note(number)
+    remove(client, [number])
+    intent.drop()
     failure = as_plexctls(refused, _RENT)
-    words = f"{failure.message}; instance {refused.new_contract}, which it made all the same, was destroyed"
+    words = f"{failure.message}; instance {number}, which it made all the same, was destroyed"
     raise type(failure)(words, hint=failure.hint) from refused
 
 

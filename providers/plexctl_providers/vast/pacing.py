@@ -33,7 +33,7 @@ PENALTY_S = 12.0
 """What Vast adds after a create that came too soon."""
 LONGEST_WAIT_S = 60.0
 _MARGIN_S = 0.1
-"""Two requests may come closer together than they were sent."""
+"""Vast's clock is another one."""
 
 
 @dataclass
@@ -60,6 +60,12 @@ class Pacing:
             sent.append(due)
         if due > now:
             self.sleep(due - now)
+
+    def answered(self, kind: str) -> None:
+        """Count the last request of that kind from now: Vast got it at some time until its answer came."""
+        with self._lock:
+            sent = self._sent[kind]
+            sent[-1] = max(sent[-1], self.now())
 
     def hold_off(self, kind: str, seconds: float) -> None:
         """Send nothing of that kind for so long: Vast said that it was too often."""

@@ -20,6 +20,8 @@ class Billing:
     """After `plexctl stop`."""
     source: str
     as_of: str = _AS_OF
+    is_free_stopped: bool = False
+    """Whether nothing worth a word bills after a stop."""
 
     def to_dict(self) -> dict[str, object]:
         """Return it as the JSON documents show it."""
@@ -32,7 +34,12 @@ _UNKNOWN = Billing(
     source="no document of this provider was read",
 )
 _BILLING: dict[str, Billing] = {
-    "local": Billing(idle="nothing: it is your own machine", stopped="nothing", source="no provider is involved"),
+    "local": Billing(
+        idle="nothing: it is your own machine",
+        stopped="nothing",
+        source="no provider is involved",
+        is_free_stopped=True,
+    ),
     "ssh": Billing(
         idle="nothing by plexctl; whoever rents you the host bills on",
         stopped="nothing by plexctl: its unit is stopped, files and weights stay on the host; whoever rents you the "
@@ -43,6 +50,7 @@ _BILLING: dict[str, Billing] = {
         idle="the full price, each second, until the container scales down; then nothing, unless containers are kept",
         stopped="nothing for GPUs; volumes at 0.09 USD per GiB-month beyond 1 TiB",
         source="modal.com/pricing as transcribed in a public file, 2026; unverified",
+        is_free_stopped=True,
     ),
     "cloudrun": Billing(
         idle="the full price while a WebSocket is open and 10 to 15 minutes longer; then nothing, unless instances "

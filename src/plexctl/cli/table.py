@@ -35,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "start": Command("operate", "start", "Bring a stopped deployment back and wait until it is ready."),
     "scale": Command("scale", "scale", "Change how many replicas are kept up, and how many there may be."),
     "destroy": Command("operate", "destroy", "Remove a deployment and everything that belongs to it."),
+    "gc": Command("gc", "gc", "Find what bills and nobody knows, or what outlived its time; with --delete, end it."),
     "doctor": Command("doctor", "doctor", "Check this machine, its keys and what reaches it; say how to mend each."),
     "image": Command("image", "image", "Build the container image, push it, or list those built: `image build`."),
     "catalog": Command("catalog", "catalog", "Renew the prices: `catalog refresh`."),

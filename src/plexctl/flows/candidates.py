@@ -188,11 +188,14 @@ def _note(trial: Trial, offer: Offer, error: Exception, begun: float, outcome: s
 
 
 def _deny(trial: Trial, offer: Offer, reason: str) -> None:
-    """Remember a host that failed, by what the offer or what was made there tells of it; but not the user's own."""
+    """Remember a host that failed: the one that was made use of, which may be another than the offer's.
+
+    Never one of the user's own.
+    """
     if offer.provider in OWN_HARDWARE:
         return
     made = (one.detail.get("host") for one in trial.entry.ref.resources)
-    host = host_of(offer) or next((one for one in made if one), None)
+    host = next((one for one in made if one), host_of(offer))
     if host is not None:
         until = trial.run.session.now() + DENIED_S
         trial.run.journal.deny(DeniedHost(offer.provider, host, reason, until))

@@ -16,7 +16,7 @@ from plexctl.flows.bringing import Acting, Deployed, Run, bring_up
 from plexctl.flows.candidates import Trial, first_that_comes_up
 from plexctl.flows.faults import host_of
 from plexctl.flows.follow import look_now, still_of_use
-from plexctl.flows.observe import RUNNING, View, provider_status
+from plexctl.flows.observe import RUNNING, View, asked_provider, provider_status
 from plexctl.flows.preparing import Prepared, as_deployed, same_offer
 from plexctl.flows.session import Session
 from plexctl.flows.undoing import stopped, undone, what_may_be_left, with_consequence
@@ -62,10 +62,14 @@ def _with_image_here(session: Session, prepared: Prepared) -> Prepared:
 def _again(run: Run, record: Record, begun: float) -> Deployed:
     """Bring up what is recorded as asked for; what ran already is left as it is when that fails.
 
-    What was never ready, or is gone at its provider, is the first of the attempts.
+    What was never ready, or is gone at its provider, is the first of the attempts. Raises what its provider raises
+    when nobody can tell what is there: then nothing was touched.
     """
     session, provider, journal, ref = run.session, run.prepared.provider, run.journal, record.ref
     view = look_now(session, record)
+    if view.told is State.UNKNOWN:
+        asked_provider(session, record)
+        view = look_now(session, record)
     was_running = still_of_use(provider, view)
     if _is_under_way(record, view):
         return first_that_comes_up(Trial(run, ref, begun, is_recorded=True, was_running=was_running))
@@ -89,15 +93,20 @@ def _is_under_way(record: Record, view: View) -> bool:
 def _fresh_ref(run: Run) -> Ref:
     """Return a new reference, or one that the provider knows and the journal does not.
 
-    What such a deployment runs is not recorded anywhere, so that it is stopped and comes back with this spec.
+    What such a deployment runs is not recorded anywhere, so that it is stopped and comes back with this spec; one at
+    another of the providers that were asked would be a second one, and is removed.
     """
-    name, provider = run.prepared.spec.name, run.prepared.provider
+    name, provider, session = run.prepared.spec.name, run.prepared.provider, run.session
     known = _known(run, provider, name)
+    for other in sorted(run.prepared.sellers - {provider.name}):
+        for ref in _known(run, session.provider(other), name):
+            _confirm_unrecorded(run, ref, "remove it?")
+            session.reporter.note(f"removing {ref.label}, which was at {other} without a record")
+            session.provider(other).destroy(ref)
     if not known:
         return Ref(provider.name, name, new_id())
-    if provider.status(known[0]).state in RUNNING:
-        run.acting.confirm(f"{name} runs without a record of what it runs: start it anew with this spec?")
-    run.session.reporter.note(f"adopting {known[0].label}, which was here without a record")
+    _confirm_unrecorded(run, known[0], "start it anew with this spec?")
+    session.reporter.note(f"adopting {known[0].label}, which was here without a record")
     provider.stop(known[0])
     return known[0]
 
@@ -111,6 +120,12 @@ def _known(run: Run, provider: Provider, name: str) -> list[Ref]:
             raise
         run.session.reporter.note(f"not every host could be asked whether it carries {name}: {error.message}")
         return []
+
+
+def _confirm_unrecorded(run: Run, ref: Ref, what: str) -> None:
+    """Ask before something that is alive is changed."""
+    if run.session.provider(ref.provider).status(ref).state in RUNNING:
+        run.acting.confirm(f"{ref.name} runs at {ref.provider} without a record of what it runs: {what}")
 
 
 def _is_as_asked(record: Record, prepared: Prepared) -> bool:

@@ -41,6 +41,8 @@ class Prepared:
     plan: Plan
     others: tuple[Prepared, ...] = ()
     """What is tried after it, in turn, where another offer may do better."""
+    sellers: frozenset[str] = frozenset()
+    """Everybody whose offers were weighed, by name."""
 
     @property
     def all(self) -> tuple[Prepared, ...]:
@@ -179,7 +181,7 @@ def _laid_out(sale: _Sale, candidates: Iterator[tuple[Judged, Offer]]) -> Prepar
             break
         with suppress(PreflightError):
             others.append(sale.lay_out(judged, offer, is_first=False))
-    return replace(first, others=tuple(others))
+    return replace(first, others=tuple(others), sellers=frozenset(sale.answers))
 
 
 def _in_turn(choice: Choice, told: Iterable[Told]) -> Iterator[tuple[Judged, Offer]]:

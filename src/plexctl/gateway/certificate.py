@@ -114,7 +114,6 @@ def commands(openssl: str, now: datetime) -> tuple[tuple[str, ...], ...]:
 def _make(openssl: str, folder: Path, now: datetime) -> None:
     (folder / _CONFIGURATION_FILE).write_text(_CONFIGURATION, encoding="ascii")
     (folder / "index").touch()
-
     (folder / "serial").write_text(f"{secrets.token_hex(16)}\n", encoding="ascii")
     for argv in commands(openssl, now):
         subprocess.run(

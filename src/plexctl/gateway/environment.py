@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+_MOST_DIGITS = 20
 
 
 class SettingsError(ValueError):
@@ -44,7 +45,7 @@ class Reader:
         raw = self.text(name)
         if not raw:
             return default
-        if not raw.isascii() or not raw.isdigit() or not low <= int(raw[:20]) <= high:
+        if not (raw.isascii() and raw.isdigit() and len(raw) <= _MOST_DIGITS and low <= int(raw) <= high):
             raise SettingsError(f"{name}={raw!r} is not usable: give a whole number from {low} to {high}")
         return int(raw)
 

@@ -59,6 +59,12 @@ class Journal:
         with sqlite_errors(self._path):
             return {row[0] for row in self._connection.execute("SELECT DISTINCT provider FROM deployments")}
 
+    def ids_gone(self) -> set[str]:
+        """Return the ids of deployments that were once recorded here and are read back as gone."""
+        with sqlite_errors(self._path):
+            rows = self._connection.execute("SELECT id FROM deployments WHERE gone_at IS NOT NULL")
+            return {row[0] for row in rows}
+
     def begin(self, ref: Ref, spec: Spec, offer: Offer) -> Entry:
         """Record that a deployment begins, or begins again after it was gone. Raises ConflictError: the name is taken.
 

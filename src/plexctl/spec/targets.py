@@ -235,6 +235,13 @@ class Vast(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     bid_usd_per_hour: Annotated[
         _Positive | None, Meta(examples=[0.25], description="Rent interruptible at this price; on demand when unset.")
     ] = None
+    template: Annotated[
+        Line | None,
+        Meta(
+            examples=["4e17788f74f075dd9aab7d0d4427968f"],
+            description="Hash id of a template of yours at Vast with the registry's credentials, for a private image.",
+        ),
+    ] = None
 
 
 class Lambda(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -128,7 +128,7 @@ class Proxy:
 
 
 def _event(line: Line) -> bytes:
-    data = json.dumps({"ts": line.ts, "source": line.source, "line": line.text})
+    data = json.dumps({"ts": line.ts, "source": line.source, "line": line.text}, ensure_ascii=False)
     return f"id: {line.id}\ndata: {data}\n\n".encode()
 
 

@@ -167,7 +167,7 @@ class Cloud:
         log = self.folder / f"{number}.log"
         log.touch()
         bad = self.bad_machines.get(ask.machine_id)
-        made = Instance(number, ask, body, f"canary-instance-{number}", log, now, charged_at=now)
+        made = Instance(number, ask, body, f"canary-instance-{number}", log, now, self.clock.wall(), charged_at=now)
         made.life, made.message, made.ports_as = self.life, bad or self.message, self.ports_as
         made.forced = "created" if bad else ""
         self.instances[number] = made

@@ -52,6 +52,7 @@ GONE_410 = Answer.refusal(
 SPEND = Answer.refusal(400, "spend_rate_limit", "new accounts are limited")
 BILLING = Answer.refusal(400, "missing_billing", "no billing method")
 BROKEN = Answer(500, b"<html>Internal Server Error</html>", {"Content-Type": "text/html"})
+PAGE = Answer(200, b"<html>a proxy's page</html>", {"Content-Type": "text/html"})
 LATE = Answer(504, b"<html>Gateway Time-out</html>", {"Content-Type": "text/html"})
 
 
@@ -84,6 +85,8 @@ class Chance:
             (LATE, True),
             (LATE, False),
             (TOO_SOON, False),
+            (PAGE, True),
+            (PAGE, False),
         ]
         answer, is_after = self.source.choice(answers)
         return Fault(operation, answer, is_after)

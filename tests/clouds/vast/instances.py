@@ -28,6 +28,8 @@ class Instance:
     key: str
     log: Path
     started_at: float
+    born: float = 0.0
+    """Seconds since the epoch; `started_at` is by the clock that only ever goes on."""
     intended: str = "running"
     life: tuple[tuple[float, str | None], ...] = ((0.0, "running"),)
     """Seconds after it was told to run, and what it is from then on."""
@@ -81,7 +83,7 @@ class Instance:
             "extra_env": [[name, value] for name, value in (self.body.get("env") or {}).items()],
             "instance_api_key": self.key,
             "jupyter_token": "canary-jupyter",
-            "start_date": self.started_at,
+            "start_date": self.born,
             **self._ports(actual),
             **self.extra,
         }

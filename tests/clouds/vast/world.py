@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from tests.clouds.vast.cloud import KEY, Cloud
 from tests.clouds.vast.faults import BILLING, BROKEN, GONE_404, GONE_410, SPEND, TOO_SOON, Answer
@@ -15,7 +18,14 @@ from tests.clouds.vast.server import serving
 from tests.contract.worlds import UNDOCUMENTED, Fault
 
 from plexctl.contract import Context, Provider
-from plexctl.errors import CredentialsError, NoCapacityError, PreflightError, ProviderError, UnhealthyError
+from plexctl.errors import (
+    CredentialsError,
+    NoCapacityError,
+    NoCredentialsError,
+    PreflightError,
+    ProviderError,
+    UnhealthyError,
+)
 from plexctl.model import Ref
 from plexctl.secret import Secret
 from plexctl.spec import Image, Spec, Vast
@@ -30,6 +40,14 @@ CUDA = (
 )
 """docker-hashcat#21."""
 _LONG_AFTER_S = 10.0
+
+
+@contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """Give a folder in memory where the machine has one: the journal waits for the disk at each write."""
+    memory = Path("/dev/shm")  # noqa: S108 - a fresh folder in it
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as one:
+        yield Path(one)
 
 
 class VastWorld:
@@ -112,7 +130,7 @@ class VastWorld:
             "a refused key": Fault(
                 lambda: self._use("wrong"), CredentialsError, "VAST_API_KEY", lambda: self._use(KEY)
             ),
-            "no key": Fault(lambda: self._use(""), CredentialsError, "VAST_API_KEY", lambda: self._use(KEY)),
+            "no key": Fault(lambda: self._use(""), NoCredentialsError, "VAST_API_KEY", lambda: self._use(KEY)),
             "no credit": Fault(lambda: setattr(self.cloud, "credit", 0.0), PreflightError, "credit"),
             "no billing": self._refusing(BILLING, PreflightError, "missing_billing"),
             "the spend limit": self._refusing(SPEND, PreflightError, "new accounts"),
@@ -169,3 +187,23 @@ class VastWorld:
         for one in self.cloud.instances.values():
             one.forced = state
         self._later()
+
+
+@dataclass(frozen=True)
+class VastAlone:
+    """The registry of a world's Vast."""
+
+    world: VastWorld
+
+    def names(self) -> list[str]:
+        """Return its name."""
+        return ["vast"]
+
+    def provider_class(self, name: str) -> type[Provider]:
+        """Return what makes an adapter whose waiting takes no time."""
+        assert name == "vast"
+
+        def vast(context: Context) -> Provider:
+            return VastProvider(context, pace=self.world.pace)
+
+        return cast("type[Provider]", vast)
