@@ -89,9 +89,13 @@ class Ground:
         return self.machine.run("cat", f"/{LOG}").stdout
 
     def files(self) -> dict[str, list[str]]:
-        """Return what is on the machine where plexctl could put something, without times; the warm folder left out."""
+        """Return what is on the machine where plexctl could put something, without times.
+
+        The warm folder is left out, and of systemd what it notes while it runs.
+        """
+        others = (*_OTHERS, "/run/", "/tmp/systemd-private") if self.machine.has_systemd else _OTHERS
         found = self.machine.listing(*_PLACES)
-        return {path: row[:3] for path, row in found.items() if not path.startswith(_OTHERS) and path[-1] != "-"}
+        return {path: row[:3] for path, row in found.items() if not path.startswith(others) and path[-1] != "-"}
 
     def gone(self, before: dict[str, list[str]]) -> None:
         """Assert that nothing of plexctl's is left: on the machine, among its processes, in the journal."""
