@@ -8,7 +8,6 @@ from tests.hosts.cases import CASES, Case
 from plexctl.model import Level, PlannedResource
 from plexctl.registry import pure_half
 from plexctl_providers._common.files import resource
-from plexctl_providers.ssh.requests import is_destination
 
 LABEL = "plexctl-personaplex-${PLEXCTL_ID}"
 TAGS = [
@@ -220,7 +219,8 @@ def test_the_bootstrap_is_told_what_the_gpu_needs() -> None:
 )
 def test_a_destination_is_user_at_host_and_port(text: str, is_good: bool) -> None:  # noqa: FBT001 - a table's column
     """What ssh would take for an option, or a port that is none, is refused before anything else."""
-    assert is_destination(text) is is_good
+    found = levels(Case("x", "ssh", {"engine": "echo", "ssh": {"hosts": [text]}}))
+    assert found["host"] is (Level.OK if is_good else Level.FAIL)
 
 
 def test_what_a_host_lacks_is_found() -> None:

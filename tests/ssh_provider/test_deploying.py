@@ -105,6 +105,9 @@ def test_a_log_goes_from_the_bootstraps_to_the_gateways(owner: Owner, machine: M
     assert heard == ["plexctl: started"]
     machine("bash", "-c", "until grep -q 'ended with' /var/lib/plexctl/bootstrap.log; do sleep 0.02; done")
     ready_through(owner, ref)
+    while "is ready" not in heard[-1]:
+        heard.append(next(followed).text)
+    assert machine.cut() >= 1
     ending = threading.Thread(target=owner.provider().stop, args=(ref,))
     ending.start()
     heard += [line.text for line in followed]
@@ -114,6 +117,33 @@ def test_a_log_goes_from_the_bootstraps_to_the_gateways(owner: Owner, machine: M
     assert heard[heard.index("plexctl: ended with 0") + 1 :] == [
         line.text for line in owner.provider().logs(ref, follow=False, since=None, tail=None)
     ]
+
+
+def test_the_last_lines_of_a_log_and_those_that_follow(owner: Owner, machine: Machine, journal: Journal) -> None:
+    """Of what is there no more than asked for, also none, with a time or without; then whatever comes."""
+    began = time.time() - 60
+    ref = owner.deploy(journal).ref
+    ready_through(owner, ref)
+    whole = [line.text for line in owner.provider().logs(ref, follow=False, since=None, tail=None)]
+    asked = [(tail, since) for tail in (0, 2) for since in (None, began)]
+    heard: dict[int, list[str]] = {number: [] for number in range(len(asked))}
+
+    def follow(number: int) -> None:
+        tail, since = asked[number]
+        for line in owner.provider().logs(ref, follow=True, since=since, tail=tail):
+            heard[number].append(line.text)
+
+    followers = [threading.Thread(target=follow, args=(number,)) for number in heard]
+    for one in followers:
+        one.start()
+    following = f"[ $(pgrep --count --full '^tail .* -f /var/lib/plexctl/gateway.log') = {len(asked)} ]"
+    machine.until(following)
+    owner.provider().stop(ref)
+    for one in followers:
+        one.join(60)
+    after = [line.text for line in owner.provider().logs(ref, follow=False, since=None, tail=None)][len(whole) :]
+    assert after[-1] == "gateway stopped"
+    assert list(heard.values()) == [after, after, whole[-2:] + after, whole[-2:] + after]
 
 
 def test_a_tunnel_outlives_its_connection(owner: Owner, machine: Machine, journal: Journal) -> None:

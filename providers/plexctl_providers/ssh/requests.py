@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
+from plexctl.errors import ConfigurationError
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.spec import Spec
 from plexctl_providers._common.host import (
@@ -19,21 +19,12 @@ from plexctl_providers._common.host import (
 )
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import choose_engine, secret_names
+from plexctl_providers._common.ssh.destination import Destination
 
 HOST = "PLEXCTL_SSH_HOST"
 """Stands for the host while none is named."""
 LOGIN = "login"
 """How one logs in, in the body of FILES: destination, and what the user said of keys and of the way there."""
-_DESTINATION = re.compile(
-    r"(?:(?P<user>[A-Za-z_][\w.-]*)@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][\w.-]*)(?::(?P<port>\d{1,5}))?"
-)
-_LAST_PORT = 65535
-
-
-def is_destination(text: str) -> bool:
-    """Tell whether a text is user@host[:port]; the user may be left out."""
-    found = _DESTINATION.fullmatch(text)
-    return found is not None and 0 < int(found["port"] or 22) <= _LAST_PORT
 
 
 def build_plan(spec: Spec, offer: Offer) -> Plan:
@@ -81,6 +72,8 @@ def _check_destination(host: str | None) -> Finding:
     fix = "name it as user@host[:port] with --host, or in ssh.hosts (PLEXCTL_SSH_HOST)"
     if host is None:
         return Finding("host", Level.FAIL, "no host is named", fix)
-    if not is_destination(host):
-        return Finding("host", Level.FAIL, f"{host!r} is not user@host[:port]", fix)
+    try:
+        Destination.parse(host)
+    except ConfigurationError as error:
+        return Finding("host", Level.FAIL, error.message, error.hint)
     return Finding("host", Level.OK, f"{host}; nothing there bills by plexctl's doing")

@@ -38,14 +38,13 @@ def log_lines(
     doubled. Nothing where the host does not carry the deployment `label`.
     """
     reading = _Reading(machine, label, _FIRST if since is not None or tail is None else f"-{tail}")
-    if not follow:
-        lines = _since(reading.once(follow=False), since)
-        yield from lines if tail is None else deque(lines, maxlen=tail)
+    if follow and (since is None or tail is None):
+        yield from _since(_followed(reading, sleep), since)
         return
-    if tail == 0 or since is None:
+    # Which lines are the last of those since then is known once all are read.
+    yield from deque(_since(reading.once(follow=False), since), maxlen=tail)
+    if follow:
         yield from _followed(reading, sleep)
-        return
-    yield from _since(_followed(reading, sleep), since)
 
 
 @dataclass(slots=True)
@@ -110,25 +109,26 @@ def journal_line(text: str) -> tuple[str, LogLine]:
 
 def _followed(reading: _Reading, sleep: Callable[[float], None]) -> Iterator[LogLine]:
     """Follow over as many connections as it takes."""
-    silent_s = 0.0
+    silent_s, before = 0.0, ("", "")
     while True:
+        begun = time.monotonic()
         try:
             for line in reading.once(follow=True):
                 silent_s = 0.0
                 yield line
-        except (ConnectionLostError, UnreachableError):
+        except (ConnectionLostError, UnreachableError) as error:
+            if isinstance(error, UnreachableError):
+                silent_s += time.monotonic() - begun
             if silent_s >= _PATIENCE_S:
                 raise
             silent_s += _AGAIN_S
             sleep(_AGAIN_S)
             continue
-        if reading.source != f"{_FILE} {_BOOTSTRAP}":
+        # Where the bootstrap's log has ended: once more, for the gateway's, if there is one by now.
+        read = (reading.source, reading.position)
+        if reading.source not in ("", f"{_FILE} {_BOOTSTRAP}") or read == before:
             return
-        # The bootstrap's log has ended: read the gateway's, if there is one by now.
-        before = reading.position
-        yield from reading.once(follow=True)
-        if reading.source == f"{_FILE} {_BOOTSTRAP}" and reading.position == before:
-            return
+        before = read
 
 
 def _since(lines: Iterator[LogLine], since: float | None) -> Iterator[LogLine]:
