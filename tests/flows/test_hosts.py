@@ -208,6 +208,16 @@ def test_the_same_again_with_another_list_of_hosts_changes_nothing(hosts: Hosts,
     assert hosts.questions == []
 
 
+def test_what_runs_is_moved_to_another_host_only_when_asked(hosts: Hosts, spec: Spec) -> None:
+    """Where its own host is not named any more: whoever talks to it would be cut off."""
+    hosts.bring(spec)
+    hosts.rack.offers = (host("b"),)
+    moved = hosts.bring(structs.replace(spec, ssh=Ssh(hosts=("b",))))
+    assert moved.view.record.offer.region == "b"
+    assert hosts.questions == ["voice runs on a: replace it?"]
+    assert len(hosts.rack.apps) == 1
+
+
 def test_a_deploy_goes_on_with_the_next_host_where_one_was_killed(hosts: Hosts, spec: Spec) -> None:
     """It had never been ready: what it left on the first is removed when that fails again."""
     hosts.rack.wrong = {"a": ProviderError("a is away")}

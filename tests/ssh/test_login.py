@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,13 +48,19 @@ def refusal(login: Login, kind: type[PlexError]) -> PlexError:
     return caught.value
 
 
+def is_up(path: str) -> bool:
+    """Tell whether somebody takes callers at a socket, whose file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        return caller.connect_ex(path) == 0
+
+
 @contextmanager
 def agent_with(folder: Path, *paths: Path) -> Iterator[str]:
     """Give the socket of a real agent that holds the keys of these files."""
     path = str(folder / "agent")
     process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
     try:
-        while not Path(path).exists():
+        while not is_up(path):
             assert process.poll() is None
         for one in paths:
             add = ["ssh-add", "-q", str(one)]

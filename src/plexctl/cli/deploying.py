@@ -11,6 +11,7 @@ from plexctl.flows.deploy import deploy
 from plexctl.flows.observe import View
 from plexctl.flows.preparing import Prepared, dicts
 from plexctl.flows.session import Session
+from plexctl.flows.tunnels import SSH
 from plexctl.model import Finding, Level, LogLine
 from plexctl.output import Output
 
@@ -94,8 +95,10 @@ def serve(output: Output, session: Session, prepared: Prepared, acting: Acting) 
 def _show_up(output: Output, name: str, data: dict[str, object], heard: dict[str, object]) -> None:
     endpoint = data["endpoint"]
     if isinstance(endpoint, dict):
-        output.line(f"{name} is {data['state']} at {endpoint['url']}")
-        output.line(f"  callers connect to {endpoint['wss_url']}")
+        on_host = ", on the host" if endpoint["tls"] == SSH else ""
+        output.line(f"{name} is {data['state']} at {endpoint['url']}{on_host}")
+        way = f"get there by ssh: `plexctl open {name}`" if on_host else f"connect to {endpoint['wss_url']}"
+        output.line(f"  callers {way}")
     if heard:
         from plexctl.cli.probe import show_report
 

@@ -153,8 +153,10 @@ def _remove(run: Run, record: Record) -> None:
     """Remove what another spec, or a destroy that was cut short, left; asks when it is alive and differs."""
     session, ref = run.session, record.ref
     same = as_deployed(record.spec) == as_deployed(run.prepared.spec) and ref.provider == run.prepared.provider.name
-    if not same and provider_status(session, record).state in RUNNING:
-        run.acting.confirm(f"{ref.name} runs with another spec: replace it?")
+    moved = ref.provider in OWN_HARDWARE and host_of(record.offer) != host_of(run.prepared.offer)
+    if (moved or not same) and provider_status(session, record).state in RUNNING:
+        what = f"on {host_of(record.offer)}" if same else "with another spec"
+        run.acting.confirm(f"{ref.name} runs {what}: replace it?")
     session.reporter.progress(f"removing {ref.label}")
     removal = session.provider(ref.provider).destroy(ref)
     run.journal.entry(ref.id).gone()
