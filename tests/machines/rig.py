@@ -35,6 +35,7 @@ _PLACES = ("/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp", "/usr/local
 
 _OTHERS = ("/opt/plexctl", "/var/lib/apt/", "/var/lib/dpkg/", "/run/sudo", "/run/motd.dynamic")
 """What was there before, and what apt, sudo and a login write."""
+_SYSTEMDS = ("/run/", "/tmp/systemd-private")  # noqa: S108
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Ground:
 
         The warm folder is left out, and of systemd what it notes while it runs.
         """
-        others = (*_OTHERS, "/run/", "/tmp/systemd-private") if self.machine.has_systemd else _OTHERS
+        others = (*_OTHERS, *_SYSTEMDS) if self.machine.has_systemd else _OTHERS
         found = self.machine.listing(*_PLACES)
         return {path: row[:3] for path, row in found.items() if not path.startswith(others) and path[-1] != "-"}
 
