@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -96,6 +97,35 @@ def test_a_gateway_that_is_ready_needs_no_providers_word(world: World, spec: Spe
     """The provider's API is down, the deployment talks: it is deployed."""
     world.sky.fails["status"] = ProviderError("500")
     assert world.deploy(spec).view.status.state is State.READY
+
+
+class Frozen(dict[str, BaseException]):
+    """A connection that is up and says nothing: after the first answer every status fails, some only late."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._asked = 0
+
+    def __contains__(self, method: object) -> bool:
+        self._asked += method == "status"
+        return method == "status" and self._asked > 1
+
+    def __getitem__(self, method: str) -> BaseException:
+        clock = self._world.clock
+        asked_at, pause = clock.passed_s, threading.Event()
+        while self._asked % 9 == 0 and clock.passed_s == asked_at:
+            pause.wait(0.01)
+        return ProviderError("it accepts the connection and says nothing")
+
+
+def test_a_provider_that_takes_long_to_say_nothing_is_silent(world: World, spec: Spec) -> None:
+    """Looks between question and failure are no sign of life: after a minute it is exit 8."""
+    world.sky.health = lambda: None
+    world.sky.fails = Frozen(world)
+    with pytest.raises(ProviderError, match="answered for 60 s: it accepts the connection"):
+        world.deploy(spec)
+    assert 60 <= world.clock.passed_s < 75
 
 
 def test_a_network_that_is_gone_is_told_with_what_is_left(world: World, spec: Spec) -> None:

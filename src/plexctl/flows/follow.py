@@ -142,9 +142,9 @@ class _Watch:
         failure = await self._ask_provider(now)
         status = self._known()
         view = await with_gateways_word(self.session, View(self.record, status, told=status.state))
-        if failure is None or view.health is not None:
+        if view.health is not None:
             self.silent_since = None
-        else:
+        elif failure is not None:
             self._tolerate(failure, now)
         return view
 
@@ -186,7 +186,7 @@ class _Watch:
         if told.endpoint is not None and told.endpoint != self.record.endpoint:
             self.reached(told.endpoint)
             self.record = replace(self.record, endpoint=told.endpoint)
-        self.told, self.asked_at = told, self.session.monotonic()
+        self.told, self.asked_at, self.silent_since = told, self.session.monotonic(), None
         return None
 
     def _tolerate(self, failure: PlexError, now: float) -> None:
