@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,6 +20,9 @@ from plexctl.flows.drift import Difference, Kind
 from plexctl.flows.session import Session
 from plexctl.flows.surveying import Scope, survey
 from plexctl.model import Ref
+
+_AHEAD_S = 600.0
+"""What a loopback cloud's clock may be ahead, since nobody waits by it."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,17 @@ def test_a_lost_journal_leaves_nothing(world: World, session: Session) -> None:
     assert (found.kind, found.seen.ref.id) == (Kind.ORPHAN, ref.id)
     sweep(session)
     assert (world.running(ref), world.provider().find(None), differences(session)) == (0, [], [])
+
+
+def test_what_nobody_recorded_has_an_age(world: World, session: Session) -> None:
+    """Young now, and an orphan in two hours, without anybody saying so: each provider tells when it was made."""
+    deployed(world)
+    forget(world.home)
+    (found,) = survey(session, Scope()).differences
+    assert found.kind is Kind.YOUNG
+    later = replace(session, now=lambda: time.time() + 7200 + _AHEAD_S)
+    (found,) = survey(later, Scope()).differences
+    assert (found.kind, found.why) == (Kind.ORPHAN, "not recorded here")
 
 
 def forget(home: Path) -> None:

@@ -135,7 +135,8 @@ async def test_a_provider_that_cannot_be_reached_is_tried_again() -> None:
     with pytest.raises(TimeoutError):
         await told(runpod(url), limit_s=0.3)
     assert judge(403, b"", "").words == (
-        "does not let this container end itself (403), which bills on: end it yourself, or with `plexctl gc --expired`"
+        "does not let this container end itself (403), which bills on: end it yourself, "
+        "or with `plexctl gc --expired --delete`"
     )
     assert judge(429, b"slow down", "17").retry_after_s == 17
 

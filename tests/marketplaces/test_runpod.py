@@ -254,4 +254,4 @@ def test_a_lifetime_says_who_ends_the_pod() -> None:
     assert "`terminateAfter` is not in its description" in found.message
     assert "after 3600 s the gateway ends its pod with the key that RunPod puts into each pod" in found.message
     assert "is not documented" in found.message
-    assert found.fix == "`plexctl gc --expired` ends what is left all the same"
+    assert found.fix == "`plexctl gc --expired --delete` ends what is left all the same"

@@ -169,6 +169,8 @@ def test_a_container_that_dies_at_its_start_is_in_the_log(ground: Ground) -> Non
     entry, done = ground.deploy(spec_of("echo"))
     assert done.endpoint is not None
     ask(done.endpoint.url, "/livez")
+    app = ground.app(entry.ref)
+    until(lambda: any("Runner failed" in line.text for line in app.lines), "the end of a container")
     told = [line.text for line in ground.provider().logs(entry.ref, follow=False, since=None, tail=None)]
     assert any("PLEXCTL_PORT" in line for line in told)
     assert any("Runner failed with exit code" in line for line in told)

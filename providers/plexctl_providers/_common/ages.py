@@ -14,7 +14,7 @@ _FIRST_S = 1_577_836_800.0
 
 
 def moment_of(key: str, told: object) -> dict[str, str]:
-    """Return a moment as a resource's detail keeps it, from seconds or ISO 8601; nothing for what is neither."""
+    """Return a moment as a resource's detail keeps it, from seconds, ISO 8601 or a datetime; nothing for else."""
     seconds = _seconds(told)
     is_one = seconds is not None and isfinite(seconds) and seconds >= _FIRST_S
     return {key: f"{seconds:.0f}"} if is_one else {}
@@ -26,6 +26,8 @@ def expiry_in(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 def _seconds(told: object) -> float | None:
+    if isinstance(told, datetime):
+        told = told.isoformat()
     if isinstance(told, bool) or not isinstance(told, int | float | str):
         return None
     try:

@@ -8,10 +8,12 @@ services (discovery document of v2).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from plexctl.errors import PlexError
-from plexctl.model import LABEL_PREFIX, MANAGED_BY, Ref, Resource
+from plexctl.model import CREATED_AT, LABEL_PREFIX, MANAGED_BY, Ref, Resource
 from plexctl.side_by_side import ask_all
+from plexctl_providers._common.ages import moment_of
 from plexctl_providers.cloudrun import surroundings
 from plexctl_providers.cloudrun.answers import Json
 from plexctl_providers.cloudrun.buckets import full_name
@@ -38,15 +40,22 @@ def find(google: Google, project: str, name: str | None) -> list[Ref]:
     regions = {*known_regions(), *(_region(one) for one in [*secrets, *buckets])} - {""}
     services = _services(google, project, regions)
     owners: dict[tuple[str, str], str] = {}
+    made: dict[tuple[str, str], str] = {}
     for region, things in [("", secrets), ("", buckets), *services.items()]:
         for thing in things:
             owner = owner_of(thing)
             if owner is not None and name in (None, owner[0]):
                 owners[owner] = region or owners.get(owner) or _region(thing)
+                made[owner] = max(made.get(owner, ""), str(thing.get("createTime") or thing.get("timeCreated") or ""))
     return [
-        Ref("cloudrun", owner[0], owner[1], inventory(google, Place(project, region), owner))
+        Ref("cloudrun", owner[0], owner[1], _aged(inventory(google, Place(project, region), owner), made[owner]))
         for owner, region in sorted(owners.items())
     ]
+
+
+def _aged(resources: tuple[Resource, ...], youngest: str) -> tuple[Resource, ...]:
+    """Return them with the moment at which the youngest that tells it was made, in Google's RFC 3339."""
+    return tuple(replace(one, detail={**one.detail, **moment_of(CREATED_AT, youngest)}) for one in resources)
 
 
 def place_of(google: Google, ref: Ref) -> Place | None:

@@ -12,6 +12,7 @@ import plexctl
 from plexctl.contract import Context, DeploymentJournal
 from plexctl.errors import ProviderError
 from plexctl.model import (
+    CREATED_AT,
     LABEL_PREFIX,
     Deployment,
     Endpoint,
@@ -27,6 +28,7 @@ from plexctl.model import (
 )
 from plexctl.spec import Spec
 from plexctl.states import State
+from plexctl_providers._common.ages import moment_of
 from plexctl_providers.local import process, requests
 from plexctl_providers.local.loglines import ending, since_filter
 from plexctl_providers.local.settings import FIRST_PORT, LAST_WORDS, STOP_GRACE_S, endpoint_on, secrets_of
@@ -68,7 +70,7 @@ class ProcessRuntime:
 
     def find(self) -> list[Ref]:
         """Find deployments by their folders."""
-        return [self._ref_of(path) for path in self._root.glob(f"{LABEL_PREFIX}*-*") if path.is_dir()]
+        return [_aged(self._ref_of(path), path) for path in self._root.glob(f"{LABEL_PREFIX}*-*") if path.is_dir()]
 
     def apply(self, plan: Plan, journal: DeploymentJournal) -> Deployment:
         """Start the gateway, or adopt the one that runs."""
@@ -135,3 +137,12 @@ class ProcessRuntime:
         secrets = secrets_of(plan, self._context.secrets)
         import_path = str(Path(plexctl.__file__).parent.parent)
         return requests.child_environment(settings, self._context.environment, secrets, import_path)
+
+
+def _aged(ref: Ref, folder: Path) -> Ref:
+    """Return it with the moment at which its folder changed last: its start, since its files are only written on."""
+    try:
+        told = moment_of(CREATED_AT, folder.stat().st_mtime)
+    except OSError:
+        return ref
+    return replace(ref, resources=tuple(replace(one, detail={**one.detail, **told}) for one in ref.resources))

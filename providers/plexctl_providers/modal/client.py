@@ -26,6 +26,8 @@ class Life:
     name: str
     state: str
     stopped_by: str | None = None
+    created_at: object = None
+    """As the SDK tells it: a datetime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,4 +231,4 @@ class Account:
 
 def _life(info: modal.types.AppInfo, name: str) -> Life:
     life = info.lifecycle
-    return Life(info.app_id, name or info.description, str(life.state.value), life.stopped_by)
+    return Life(info.app_id, name or info.description, str(life.state.value), life.stopped_by, life.created_at)

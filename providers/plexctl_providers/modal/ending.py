@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from plexctl.errors import CredentialsError, ProviderError
 from plexctl.identity import NAME_PATTERN
-from plexctl.model import LABEL_PREFIX, Kept, Ref, Removal, Resource
+from plexctl.model import CREATED_AT, LABEL_PREFIX, Kept, Ref, Removal, Resource
 from plexctl.spec.targets import Modal
+from plexctl_providers._common.ages import moment_of
 from plexctl_providers.modal.client import Account, Life
 from plexctl_providers.modal.deploying import ENVIRONMENT
 from plexctl_providers.modal.requests import APP, FETCH_APP, SECRET, VOLUME
@@ -105,10 +106,10 @@ class Ending:
         except CredentialsError:
             return []  # an environment that this token may not see is not ours
         named = [Resource(SECRET, name, secret_id, detail) for name, secret_id in secrets.items()]
-        named += [Resource(APP, app.name, app.id, detail) for app in apps]
+        named += [Resource(APP, app.name, app.id, detail | moment_of(CREATED_AT, app.created_at)) for app in apps]
         matches = [(one, _LABEL.fullmatch(one.name)) for one in named]
         return [
-            (Resource(FETCH_APP, one.name, one.id, detail) if match["fetch"] else one, match)
+            (Resource(FETCH_APP, one.name, one.id, one.detail) if match["fetch"] else one, match)
             for one, match in matches
             if match
         ]

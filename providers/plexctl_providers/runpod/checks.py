@@ -134,7 +134,7 @@ def _lifetime(spec: Spec) -> Finding:
         f"REST v2 has no lifetime (`terminateAfter` is not in its description): {_when(spec)} the gateway "
         "ends its pod with the key that RunPod puts into each pod. That v2 takes this key is not documented"
     )
-    return Finding("lifetime", Level.WARN, words, "`plexctl gc --expired` ends what is left all the same")
+    return Finding("lifetime", Level.WARN, words, "`plexctl gc --expired --delete` ends what is left all the same")
 
 
 def _when(spec: Spec) -> str:

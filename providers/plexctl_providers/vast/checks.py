@@ -99,4 +99,4 @@ def _lifetime(spec: Spec) -> Finding:
         f"Vast has no lifetime: {' or '.join(ends)} the gateway destroys its own instance, with the key that Vast "
         "gives each instance for itself"
     )
-    return Finding("lifetime", Level.OK, words, "`plexctl gc --expired` ends what is left all the same")
+    return Finding("lifetime", Level.OK, words, "`plexctl gc --expired --delete` ends what is left all the same")

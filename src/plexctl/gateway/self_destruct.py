@@ -147,7 +147,7 @@ def judge(status: int, body: bytes, retry_after: str) -> _Answer:
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE) or "no_such_instance" in said:
         return _Answer(_Verdict.MISSING, f"knows no such container {words}")
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        fix = "end it yourself, or with `plexctl gc --expired`"
+        fix = "end it yourself, or with `plexctl gc --expired --delete`"
         return _Answer(_Verdict.REFUSED, f"does not let this container end itself {words}, which bills on: {fix}")
     if status // 100 == 2 and not _is_no(body):  # noqa: PLR2004 - 2xx
         return _Answer(_Verdict.TAKEN, f"ends this container {words}")

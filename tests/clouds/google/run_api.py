@@ -45,7 +45,8 @@ class CloudRun:
             if name in self.books.services:
                 raise RefusedError(409, f"Resource '{label}' already exists.")
             self._judge(name, asked.json)
-            one = Service(name, copy.deepcopy(asked.json), changed_at=self.now())
+            born = datetime.fromtimestamp(self.now(), UTC).isoformat()
+            one = Service(name, {**copy.deepcopy(asked.json), "createTime": born}, changed_at=self.now())
             self.books.services[name] = one
             self.doors[name] = FrontDoor(lambda: self._find_instance(one))
             self._begin_revision(one)

@@ -11,7 +11,7 @@ import pytest
 from plexctl.errors import ConfigurationError, ConflictError
 from plexctl.folders import make_private
 from plexctl.identity import is_name, new_id
-from plexctl.locks import mutation_lock
+from plexctl.locks import is_locked, mutation_lock
 from plexctl.nearest import nearest
 
 
@@ -32,6 +32,16 @@ def test_a_lock_file_left_by_a_crash_holds_nobody_up(tmp_path: Path) -> None:
     (tmp_path / "locks" / "voice.lock").write_text("4711")
     with mutation_lock(tmp_path, "voice"):
         pass
+
+
+def test_to_look_at_a_lock_makes_and_takes_nothing(tmp_path: Path) -> None:
+    """Nobody's, somebody's, nobody's again; no file is made for the question."""
+    assert not is_locked(tmp_path, "voice")
+    assert list(tmp_path.iterdir()) == []
+    with mutation_lock(tmp_path, "voice"):
+        assert is_locked(tmp_path, "voice")
+        assert not is_locked(tmp_path, "other")
+    assert not is_locked(tmp_path, "voice")
 
 
 def test_a_lock_is_private_and_given_back_on_failure(tmp_path: Path) -> None:

@@ -24,6 +24,17 @@ def test_a_new_deployment_is_read_back_as_it_was_written(tmp_path: Path) -> None
     assert (record.wanted, record.endpoint) == (Wanted.RUNNING, None)
 
 
+def test_what_is_gone_is_known_by_its_id(tmp_path: Path) -> None:
+    """Until it begins again."""
+    with journal_in(tmp_path) as journal:
+        entry = journal.begin(ref("voice"), spec("voice"), OFFER)
+        assert journal.ids_gone() == set()
+        entry.gone()
+        assert journal.ids_gone() == {ref("voice").id}
+        journal.begin(ref("voice"), spec("voice"), OFFER)
+        assert journal.ids_gone() == set()
+
+
 def test_an_intent_is_on_disk_before_anything_is_created(tmp_path: Path) -> None:
     """Between intent and answer the resource is known by name and has no id: it can be looked for."""
     with journal_in(tmp_path) as journal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from plexctl.model import CREATED_AT, EXPIRES_AT
@@ -9,7 +11,15 @@ from plexctl_providers._common.ages import expiry_in, moment_of
 
 
 @pytest.mark.parametrize(
-    "told", ["2026-11-21T00:00:00Z", "2026-11-21T01:00:00+01:00", "2026-11-21 00:00:00", 1795219200, 1795219200.4]
+    "told",
+    [
+        datetime(2026, 11, 21, tzinfo=UTC),
+        "2026-11-21T00:00:00Z",
+        "2026-11-21T01:00:00+01:00",
+        "2026-11-21 00:00:00",
+        1795219200,
+        1795219200.4,
+    ],
 )
 def test_a_moment_is_seconds_since_the_epoch(told: object) -> None:
     """RFC 3339 or a number; without a zone it is UTC."""
