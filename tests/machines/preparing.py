@@ -65,8 +65,7 @@ def after_sshd(wanted: Wanted) -> str | None:
         return None
     config = _parsed(cloud_config)
     lines = []
-    if config.get("package_update"):
-        lines.append("apt-get update")
+    # `package_update` does nothing: what there is came with the image, and a machine has no network to wait for.
     if packages := config.get("packages"):
         lines.append(f"apt-get install --yes --no-install-recommends {shlex.join(packages)}")
     # One command that fails does not keep cloud-init from the next.

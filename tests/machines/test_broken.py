@@ -79,11 +79,11 @@ def test_a_connection_that_breaks_while_packages_are_installed(ground: Begin) ->
 @pytest.mark.parametrize(
     ("image", "moment"),
     [
-        ("warm", "environment"),
+        ("warm", "secrets"),
         *(
             pytest.param(image, moment, marks=pytest.mark.slow)
             for image in ("warm", "warm-systemd")
-            for moment in ("secrets", "service", "ready")
+            for moment in ("begun", "environment", "service", "ready")
         ),
     ],
 )
