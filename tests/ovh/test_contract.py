@@ -7,13 +7,31 @@ from contextlib import ExitStack
 
 import pytest
 from tests.clouds.ovh.world import AiDeployWorld
-from tests.contract import conftest, test_changes, test_contract, test_crashes, test_faults, test_leftovers, test_logs
+from tests.contract import (
+    conftest,
+    test_changes,
+    test_collecting,
+    test_contract,
+    test_crashes,
+    test_faults,
+    test_leftovers,
+    test_logs,
+)
 from tests.contract.worlds import World
 
 journal = conftest.journal
 world = conftest.world
 ref = test_logs.ref
-for _module in (test_contract, test_changes, test_crashes, test_faults, test_leftovers, test_logs):
+session = test_collecting.session
+for _module in (
+    test_contract,
+    test_changes,
+    test_collecting,
+    test_crashes,
+    test_faults,
+    test_leftovers,
+    test_logs,
+):
     globals().update({name: test for name, test in vars(_module).items() if name.startswith("test_")})
 
 

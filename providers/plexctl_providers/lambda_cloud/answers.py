@@ -74,6 +74,8 @@ class Ruleset:
     region: str
     rules: tuple[Mapping[str, Any], ...]
     instances: tuple[str, ...]
+    created_at: object = None
+    """As Lambda tells it, ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ def ruleset_of(row: Any) -> Ruleset:
     """Return a ruleset."""
     rules = tuple(dict(rule) for rule in row["rules"])
     used = tuple(_text(one) for one in row["instance_ids"])
-    return Ruleset(_text(row["id"]), _text(row["name"]), _text(row["region"]["name"]), rules, used)
+    region = _text(row["region"]["name"])
+    return Ruleset(_text(row["id"]), _text(row["name"]), region, rules, used, row.get("created"))
 
 
 def file_system_of(row: Any) -> FileSystem:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from plexctl.model import Ref, Resource
+from plexctl.model import CREATED_AT, Ref, Resource
+from plexctl_providers._common.ages import moment_of
 from plexctl_providers._common.host_files import INSTANCE
 from plexctl_providers.lambda_cloud.account import Account
 from plexctl_providers.lambda_cloud.answers import Instance, Ruleset, identity_in
@@ -14,7 +15,8 @@ from plexctl_providers.lambda_cloud.requests import FILE_SYSTEM, RULESET, SSH_KE
 def found_in(account: Account, name: str | None) -> list[Ref]:
     """Return the deployments of that name, or all: by the names and tags of instances and the names of rulesets.
 
-    A key tells by its comment whose it is; with nothing else, it is no deployment.
+    A key tells by its comment whose it is; with nothing else, it is no deployment. Of all that there is, Lambda tells
+    of rulesets alone when they were made: where those do not apply, a deployment has no age.
     """
     instances, rulesets = account.instances(), account.rulesets()
     identities = {one.identity for one in instances} | {identity_in(one.name) for one in rulesets}
@@ -39,7 +41,8 @@ def _detail(instance: Instance) -> dict[str, str]:
 
 
 def _rulesets(rulesets: Iterable[Ruleset], identity: tuple[str, str]) -> list[Resource]:
-    return [Resource(RULESET, one.name, one.id) for one in rulesets if identity_in(one.name) == identity]
+    mine = [one for one in rulesets if identity_in(one.name) == identity]
+    return [Resource(RULESET, one.name, one.id, moment_of(CREATED_AT, one.created_at)) for one in mine]
 
 
 def _file_systems(account: Account, instances: Iterable[Instance]) -> list[Resource]:

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from plexctl.model import LABEL_PREFIX, MANAGED_BY, Endpoint, LogLine, Ref, Resource, Status
+from plexctl.model import CREATED_AT, LABEL_PREFIX, MANAGED_BY, Endpoint, LogLine, Ref, Resource, Status
 from plexctl.states import State
+from plexctl_providers._common.ages import expiry_in, moment_of
 from plexctl_providers._common.client import is_trustworthy
 from plexctl_providers._common.loglines import parse_line
 from plexctl_providers._common.placeholders import TOKEN
@@ -56,11 +57,14 @@ class App:
     labels: Mapping[str, str]
     settings: Mapping[str, str] = field(default_factory=dict)
     """plexctl's own variables of it, without the access token."""
+    created_at: object = None
+    """As OVHcloud tells it, ISO 8601."""
 
     @property
     def resource(self) -> Resource:
-        """It in the journal's words."""
-        return Resource(APP, self.name, self.id, self.place)
+        """It in the journal's words, with its age and the end of its time."""
+        ages = moment_of(CREATED_AT, self.created_at) | expiry_in(self.settings)
+        return Resource(APP, self.name, self.id, self.place | ages)
 
     @property
     def place(self) -> dict[str, str]:
@@ -91,6 +95,7 @@ def app_of(row: Mapping[str, Any], project: str) -> App:
             for one in spec.get("envVars") or ()
             if str(one["name"]).startswith(_OURS) and one["name"] != TOKEN
         },
+        created_at=row.get("createdAt"),
     )
 
 

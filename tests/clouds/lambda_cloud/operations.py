@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.clouds.lambda_cloud.faults import RefusedError, absent, full, invalid
@@ -170,6 +171,7 @@ class Operations:
         if body["region"] == "us-south-1":
             raise invalid("Firewall rulesets do not apply in us-south-1.")
         made = {"id": self._state.new_id(), **body, "region": region(body["region"])}
+        made["created"] = datetime.now(UTC).isoformat()
         self._state.rulesets[made["id"]] = made
         self._state.note("create", "firewall-ruleset", made["name"])
         return self._state.shown_ruleset(made["id"])

@@ -155,7 +155,7 @@ class State:
     def shown_ruleset(self, ruleset_id: str) -> dict[str, Any]:
         """Return a ruleset as the API tells it."""
         users = [one.id for one in self.living() if {"id": ruleset_id} in one.body.get("firewall_rulesets", [])]
-        return {**self.rulesets[ruleset_id], "created": _DATE, "instance_ids": users}
+        return {**self.rulesets[ruleset_id], "instance_ids": users}
 
     def shown_system(self, system_id: str) -> dict[str, Any]:
         """Return a file system as the API tells it."""

@@ -113,7 +113,7 @@ class AppCalls:
         """Return an app as the API does, its variables in the clear."""
         told = {
             "id": app.id,
-            "createdAt": "2026-11-22T00:00:00Z",
+            "createdAt": app.created,
             "updatedAt": "2026-11-22T00:00:00Z",
             "user": "loopback",
             "spec": app.body,

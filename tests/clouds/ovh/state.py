@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import count
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -110,6 +111,7 @@ class App:
     forced: str | None = None
     lines: list[tuple[float, str]] = field(default_factory=list)
     """Time and text of its log."""
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
     @property
     def name(self) -> str:
