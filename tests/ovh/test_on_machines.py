@@ -49,6 +49,7 @@ def test_an_instance_from_nothing_to_talking_and_to_nothing(tmp_path: Path, clou
     injected = json.dumps(made.body["userData"])
     assert machine.host_key not in injected
     assert "allow from 0.0.0.0/0 to any port 22 proto tcp" in machine("cat", "/var/log/ufw-told")
+    assert "--append plexctl-ssh --source 127.0.0.1 --jump RETURN" in machine("cat", "/var/log/iptables-told")
 
     assert user.ok("status", "--json", env=env).data["deployments"][0]["state"] == "ready"
     assert "is ready" in user.ok("logs", "--tail", "50", env=env).stdout

@@ -14,12 +14,11 @@ from plexctl.spec import Spec
 from plexctl.states import State
 from plexctl_providers._common.clock import Clock
 from plexctl_providers._common.host_files import INSTANCE
-from plexctl_providers._common.on_host.keeping import keys_of
 from plexctl_providers._common.on_host.logs import log_lines
 from plexctl_providers._common.on_host.machine import Machine
+from plexctl_providers._common.on_host.rented import shell_of
 from plexctl_providers._common.on_host.tunnels import tunnel
 from plexctl_providers._common.ssh.errors import ConnectionLostError, LoginRefusedError, UnreachableError
-from plexctl_providers._common.ssh.login import argv
 from plexctl_providers.lambda_cloud import requests
 from plexctl_providers.lambda_cloud.account import Account
 from plexctl_providers.lambda_cloud.answers import Instance
@@ -149,10 +148,7 @@ class LambdaProvider:
 
     def shell(self, ref: Ref) -> tuple[str, ...]:
         """Return OpenSSH's command line, which believes the pinned host key alone. Raises NotFoundError."""
-        login, keys = self._reached(ref).login, keys_of(self._context.home, ref.id)
-        identity = keys.identity if keys.pair() else None
-        known_hosts = keys.known_hosts(login.destination, login.trust.pinned)
-        return argv(login, known_hosts=known_hosts, identity=identity)
+        return shell_of(self._reached(ref), ref, self._context)
 
     def holdings(self, ref: Ref) -> list[str]:
         """List what a destroy removes: the instance, whole."""

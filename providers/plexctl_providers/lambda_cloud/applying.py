@@ -12,13 +12,14 @@ from plexctl_providers._common.files import resource
 from plexctl_providers._common.host_cloud_init import CALLER_CIDR, HOST_KEY, HOST_PUBLIC_KEY, KEY_HASH, PUBLIC_KEY
 from plexctl_providers._common.host_files import INSTANCE
 from plexctl_providers._common.on_host.keeping import keys_of
+from plexctl_providers._common.on_host.rented import ANYWHERE
 from plexctl_providers._common.placeholders import ID, fill, names_in
 from plexctl_providers._common.ssh.keys import KeyPair, key_hash, new_key_pair, public_half
 from plexctl_providers.lambda_cloud.account import Account
 from plexctl_providers.lambda_cloud.answers import FileSystem, Instance
 from plexctl_providers.lambda_cloud.errors import is_lost
 from plexctl_providers.lambda_cloud.finding import found_in
-from plexctl_providers.lambda_cloud.hosting import ANYWHERE, Hosting
+from plexctl_providers.lambda_cloud.hosting import Hosting
 from plexctl_providers.lambda_cloud.making import FOUND, ORIGIN, Making, body_of
 from plexctl_providers.lambda_cloud.removal import end
 from plexctl_providers.lambda_cloud.requests import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from plexctl.contract import Context, DeploymentJournal
@@ -12,19 +12,15 @@ from plexctl.model import Endpoint, Plan, Ref, Status
 from plexctl.states import State
 from plexctl_providers._common.files import resource
 from plexctl_providers._common.host import FILES
-from plexctl_providers._common.host_cloud_init import CALLER_CIDR, MARKER
-from plexctl_providers._common.on_host.bringing import bring_up
-from plexctl_providers._common.on_host.keeping import keys_of
+from plexctl_providers._common.host_cloud_init import CALLER_CIDR
 from plexctl_providers._common.on_host.looking import look, status_of
 from plexctl_providers._common.on_host.machine import Machine, Open, connect_to
-from plexctl_providers._common.on_host.places import HOST_KEY, PORT, destination_of, place_of
-from plexctl_providers._common.on_host.rotating import rotate
+from plexctl_providers._common.on_host.places import PORT, destination_of, place_of
+from plexctl_providers._common.on_host.rented import ANYWHERE, Booting, caller_of, close_to_others, machine_of
 from plexctl_providers._common.placeholders import names_in
 from plexctl_providers._common.ssh.destination import Destination
-from plexctl_providers._common.ssh.errors import ConnectionLostError, LoginRefusedError, UnreachableError
+from plexctl_providers._common.ssh.errors import ConnectionLostError, UnreachableError
 from plexctl_providers._common.ssh.keys import KeyPair, new_key_pair
-from plexctl_providers._common.ssh.login import Login
-from plexctl_providers._common.ssh.trust import Trust
 from plexctl_providers.lambda_cloud.account import Account
 from plexctl_providers.lambda_cloud.answers import Instance
 from plexctl_providers.lambda_cloud.making import body_of
@@ -32,10 +28,6 @@ from plexctl_providers.lambda_cloud.requests import RULESET
 
 USER = "ubuntu"
 """Of Lambda's images."""
-ANYWHERE = "0.0.0.0/0"
-"""Who may reach sshd, with a key alone, until the first login has shown from where the caller comes."""
-_NEW_S = 60.0
-"""How long a new instance may refuse its key: it can be put there after sshd has come up."""
 
 
 @dataclass(slots=True)
@@ -44,9 +36,10 @@ class Hosting:
 
     account: Account
     context: Context
-    refused_since: float | None = None
-    knows_caller: bool = False
-    """Whether ssh is open to the caller's address alone by now."""
+    booting: Booting = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.booting = Booting(self.context, self.account.client.clock.now)
 
     def new_pair(self, label: str) -> KeyPair:
         """Return a new key that logs in, for a deployment alone."""
@@ -55,11 +48,11 @@ class Hosting:
     def machine(self, ref: Ref) -> Machine | None:
         """Return the host that is recorded; None where none is yet."""
         destination = destination_of(place_of(ref))
-        return None if destination is None else self._machine(ref, destination)
+        return None if destination is None else machine_of(ref, destination, self.context)
 
     def machine_at(self, ref: Ref, address: str) -> Machine:
         """Return an instance as a host: its pinned key is believed alone, and its own key shown."""
-        return self._machine(ref, Destination(address, user=USER))
+        return machine_of(ref, Destination(address, user=USER), self.context)
 
     def look(self, ref: Ref, address: str) -> Status:
         """Say what is true on the host. Raises what connecting raises."""
@@ -67,41 +60,24 @@ class Hosting:
             return status_of(look(host), address)
 
     def proceed(self, plan: Plan, journal: DeploymentJournal, instance: Instance) -> Status:
-        """Do what can be done by now: log in, make the host key anew, put bundle and secrets, start the bootstrap.
+        """Do what can be done by now, with ssh open to this computer alone once it has logged in.
 
-        Raises CredentialsError for another host key than the pinned one, and what `bring_up` raises.
+        Raises what `Booting.proceed` raises, but for an instance that does not answer.
         """
         ref, address = journal.ref, instance.address
         if address is None:
             return Status(State.CREATING, None, "the instance is active and has no address yet")
+
+        def enter(host: Open) -> None:
+            caller = caller_of(host)
+            self._let_in_the_caller(plan, ref, f"{caller}/32" if caller else ANYWHERE)
+            close_to_others(host, plan, self.context.progress)
+
         try:
-            return self._brought_up(plan, journal, address)
+            return self.booting.proceed(self.machine_at(ref, address), plan, journal, enter)
         except (UnreachableError, ConnectionLostError) as error:
             self._let_in_the_caller(plan, ref, ANYWHERE)
             return Status(State.CREATING, None, f"the instance is active; ssh does not answer yet ({error.message})")
-        except LoginRefusedError:
-            now = self.account.client.clock.now()
-            self.refused_since = now if self.refused_since is None else self.refused_since
-            if now - self.refused_since >= _NEW_S:
-                raise
-            return Status(State.CREATING, None, "the instance is active; sshd does not know the key yet")
-
-    def _brought_up(self, plan: Plan, journal: DeploymentJournal, address: str) -> Status:
-        machine, keys = self.machine_at(journal.ref, address), keys_of(self.context.home, journal.ref.id)
-        with connect_to(machine) as host:
-            if not _is_prepared(host):
-                return Status(State.CREATING, None, "the instance prepares itself (cloud-init)")
-            if keys.host_pair() is None:
-                return self._put(host, plan, journal)
-        with connect_to(rotate(machine, keys)) as host:
-            return self._put(host, plan, journal)
-
-    def _put(self, host: Open, plan: Plan, journal: DeploymentJournal) -> Status:
-        if not self.knows_caller:
-            self._let_in_the_caller(plan, journal.ref, _caller(host))
-            self.knows_caller = True
-        bring_up(host, plan, journal, self.context)
-        return status_of(look(host), host.machine.address)
 
     def _let_in_the_caller(self, plan: Plan, ref: Ref, network: str) -> None:
         """Open the ruleset's port of ssh to these addresses alone, where the spec names none."""
@@ -113,18 +89,6 @@ class Hosting:
         wanted = [_opened(rule, network) for rule in body_of(planned)["rules"]]
         if there is not None and [dict(one) for one in there.rules] != wanted:
             self.account.change_rules(there.id, wanted)
-
-    def _machine(self, ref: Ref, destination: Destination) -> Machine:
-        keys, recorded = keys_of(self.context.home, ref.id), place_of(ref).get(HOST_KEY)
-        pins = keys.pins() or (() if recorded is None else (recorded,))
-        pair = keys.pair()
-        login = Login(
-            destination,
-            Trust(pinned=pins),
-            identity=pair.private if pair else None,
-            agent=self.context.environment.get("SSH_AUTH_SOCK"),
-        )
-        return Machine(login)
 
 
 def endpoint_of(plan: Plan) -> Endpoint | None:
@@ -139,17 +103,6 @@ def endpoint_of(plan: Plan) -> Endpoint | None:
 def recorded_port(ref: Ref) -> int:
     """Return the gateway's port on the host's loopback, as it is recorded, or the default."""
     return int(place_of(ref).get(PORT, IMAGE_PORT))
-
-
-def _is_prepared(host: Open) -> bool:
-    return host.connection.run(["test", "-e", MARKER]).code == 0
-
-
-def _caller(host: Open) -> str:
-    """Return the address that the host sees this computer at; anywhere, when it does not tell one that a rule takes."""
-    told = host.connection.run(["sh", "-c", 'printf %s "${SSH_CONNECTION%% *}"']).out.strip()
-    is_plain = all(part.isdigit() for part in told.split(".")) and told.count(".") == 3  # noqa: PLR2004 - of IPv4
-    return f"{told}/32" if is_plain else ANYWHERE
 
 
 def _opened(rule: Mapping[str, Any], network: str) -> dict[str, Any]:

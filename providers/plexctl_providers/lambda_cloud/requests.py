@@ -72,7 +72,8 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
         found += _check_file_system(spec.lambda_.file_system)
     if region_of(spec, offer) == NO_FIREWALL:
         words = f"firewall rulesets do not apply in {NO_FIREWALL}: the instance's own firewall (ufw) is used"
-        fix = None if spec.host.ssh_from else "host.ssh_from says who reaches sshd; unset, it is everyone, by key alone"
+        unset = "unset, everyone does, by key alone, until the first login, and then this computer until it boots again"
+        fix = None if spec.host.ssh_from else f"host.ssh_from says who reaches sshd; {unset}"
         found.append(Finding("firewall", Level.WARN, words, fix))
     bills = "the instance bills until it is terminated"
     return [*found, *check_lifetime(spec, bills), *check_host(spec, offer)]

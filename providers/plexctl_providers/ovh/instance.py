@@ -5,7 +5,7 @@ from __future__ import annotations
 from plexctl.model import Finding, Level, Offer, Plan, PlannedResource, Step
 from plexctl.spec import Spec
 from plexctl_providers._common.host import check_host, check_lifetime, host_resources, host_steps
-from plexctl_providers._common.host_cloud_init import PUBLIC_KEY, ssh_from, user_data
+from plexctl_providers._common.host_cloud_init import PUBLIC_KEY, user_data
 from plexctl_providers._common.host_files import INSTANCE
 from plexctl_providers._common.placeholders import placeholder
 from plexctl_providers._common.settings import choose_engine, label, secret_names
@@ -34,7 +34,10 @@ def build_plan(spec: Spec, offer: Offer) -> Plan:
 def check(spec: Spec, offer: Offer) -> list[Finding]:
     """Say what holds for instances before anything is created."""
     words = "a stopped instance bills on: only shelving it, which frees the GPU, or deleting it ends that (unverified)"
-    door = "there is no firewall before an instance: ssh is open to every address, with the deployment's key alone"
+    door = (
+        "without host.ssh_from, ssh is open to everyone, by key alone, until the first login, and then to this computer"
+    )
+    open_again = "name there all who log in, such as CI jobs; else `plexctl stop` and `start` let in another computer"
     driver = (
         f"whether {spec.ovh.image} comes with NVIDIA's driver there is not verified: bootstrap.sh refuses without one"
     )
@@ -42,7 +45,7 @@ def check(spec: Spec, offer: Offer) -> list[Finding]:
         check_project(spec),
         Finding("stop", Level.WARN, words, "`plexctl destroy` ends the bill"),
         *([Finding("driver", Level.WARN, driver, "name an image with a driver in ovh.image")] if offer.gpu else []),
-        *([Finding("ssh", Level.WARN, door, "name yours in host.ssh_from")] if spec.host.ssh_from is None else []),
+        *([Finding("ssh", Level.WARN, door, open_again)] if spec.host.ssh_from is None else []),
         *check_lifetime(spec, "the instance bills until it is deleted"),
         *check_host(spec, offer),
     ]
@@ -52,6 +55,7 @@ def _steps(spec: Spec, offer: Offer) -> tuple[Step, ...]:
     region = region_of(spec, offer)
     flavour = " or ".join(_flavours(offer)) or ("a flavour with that GPU" if offer.gpu else "the smallest flavour")
     callers = ", 443 from everywhere" if spec.host.public is not None else ", nothing else"
+    narrowed = "ssh from this computer's address alone until the instance boots again; host.ssh_from names others"
     return (
         Step("read", "flavour", f"{flavour} in {region}: its id, stock and quota, before anything is created"),
         Step("read", "image", f"{spec.ovh.image} in {region}: its id, and the user to log in as"),
@@ -60,7 +64,8 @@ def _steps(spec: Spec, offer: Offer) -> tuple[Step, ...]:
         Step("create", INSTANCE, "billed by the hour from here until it is deleted"),
         Step("wait", INSTANCE, "until its operation is completed, it is ACTIVE, and ssh shows the pinned key"),
         Step("change", "host key", "made anew on the instance over the verified connection, and pinned again"),
-        Step("close", "firewall", f"by cloud-init (ufw): ssh from {ssh_from(spec)}{callers}"),
+        Step("close", "firewall", f"by cloud-init (ufw): ssh from {spec.host.ssh_from or 'everywhere'}{callers}"),
+        *([] if spec.host.ssh_from else [Step("close", "firewall", f"over the verified connection: {narrowed}")]),
         *host_steps(spec, offer),
     )
 

@@ -17,9 +17,9 @@ from plexctl_providers._common.on_host.keeping import keys_of
 from plexctl_providers._common.on_host.logs import log_lines
 from plexctl_providers._common.on_host.machine import connect_to
 from plexctl_providers._common.on_host.places import PORT, place_of
+from plexctl_providers._common.on_host.rented import shell_of
 from plexctl_providers._common.on_host.tunnels import tunnel
 from plexctl_providers._common.ssh.errors import ConnectionLostError, UnreachableError
-from plexctl_providers._common.ssh.login import argv
 from plexctl_providers.ovh.client import Client
 from plexctl_providers.ovh.instance_rows import Instance, status_of
 from plexctl_providers.ovh.instances import Instances, key_resource
@@ -105,9 +105,7 @@ class Machines:
 
     def shell(self, ref: Ref) -> tuple[str, ...]:
         """Return OpenSSH's command line."""
-        machine, keys = self._reaching.machine(ref, self._needed(ref)), keys_of(self._context.home, ref.id)
-        known_hosts = keys.known_hosts(machine.login.destination, machine.login.trust.pinned)
-        return argv(machine.login, known_hosts=known_hosts, identity=keys.identity if keys.pair() else None)
+        return shell_of(self._reaching.machine(ref, self._needed(ref)), ref, self._context)
 
     def holdings(self, ref: Ref) -> list[str]:
         """List what a destroy removes on the instance; it goes as a whole."""

@@ -14,6 +14,7 @@ from plexctl_providers._common.files import resource
 from plexctl_providers._common.host_cloud_init import CALLER_CIDR, HOST_KEY, HOST_PUBLIC_KEY, PUBLIC_KEY
 from plexctl_providers._common.host_files import INSTANCE
 from plexctl_providers._common.on_host.keeping import Keys, keys_of
+from plexctl_providers._common.on_host.rented import ANYWHERE
 from plexctl_providers._common.placeholders import ID, fill, names_in
 from plexctl_providers._common.ssh.keys import KeyPair, new_key_pair, public_half
 from plexctl_providers.ovh.client import Json, project_path
@@ -32,7 +33,6 @@ _FAILED = ("in-error", "unknown")
 """What terraform-provider-ovh takes for failures."""
 _COMPLETED = "completed"
 _CREATE = "create the instance"
-_ANYWHERE = "0.0.0.0/0"
 
 
 class Making:
@@ -93,7 +93,7 @@ class Making:
             HOST_KEY: Secret(host_pair.private.reveal().replace("\n", "\\n")),
             HOST_PUBLIC_KEY: host_pair.public,
             PUBLIC_KEY: pair.public,
-            CALLER_CIDR: _ANYWHERE,
+            CALLER_CIDR: ANYWHERE,
         }
         place = {PLACE_PROJECT: project, PLACE_REGION: flavour.region, USER: str(image.get("user") or "ubuntu")}
         path = str(fill(self._path, values))

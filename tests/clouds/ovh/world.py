@@ -273,10 +273,10 @@ def ovh_with(machines: Machines) -> Ovh:
 def without_network(user_data: str) -> dict[str, Any]:
     """Return user data for a machine that can install nothing: ufw is there, and writes down what it is told."""
     config: dict[str, Any] = yaml.safe_load(user_data)
-    assert config.pop("package_update") is True
     assert "ufw" in config.pop("packages")
-    ufw = {"path": "/usr/sbin/ufw", "permissions": "0755", "content": '#!/bin/sh\necho "$@" >>/var/log/ufw-told\n'}
-    config["write_files"].append(ufw)
+    for name in ("ufw", "iptables"):
+        program = f'#!/bin/sh\necho "$@" >>/var/log/{name}-told\n'
+        config["write_files"].append({"path": f"/usr/sbin/{name}", "permissions": "0755", "content": program})
     return config
 
 
