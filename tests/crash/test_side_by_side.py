@@ -20,7 +20,7 @@ def test_two_deploys_of_one_name_at_once_make_one_deployment(machine: Machine) -
 
 def test_a_stop_during_a_deploy_is_refused_and_status_is_not(machine: Machine) -> None:
     """Who reads need not wait for who writes; two who write do not mix."""
-    process = machine.start(*machine.echo, "--no-probe", "--env", "PLEXCTL_ECHO_LOAD_S=1")
+    process = machine.start(*machine.echo, "--no-probe", "--env", "PLEXCTL_ECHO_LOAD_S=3")
     until(lambda: "loading mimi" in machine.log(), "loading")
     assert machine.run("stop", "voice").code == 11
     assert machine.states() == {"voice": "loading"}

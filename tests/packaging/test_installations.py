@@ -20,7 +20,7 @@ from plexctl import __version__
 from plexctl.registry import BUILT_IN
 from plexctl.spec import PROVIDERS
 
-EXTRAS = ["all", "audio", "cloudrun", "docker", "gpu", "modal", "ovh", "runpod", "ssh", "vast"]
+EXTRAS = ["all", "audio", "cloudrun", "docker", "gpu", "lambda", "modal", "ovh", "runpod", "ssh", "vast"]
 needs_pip = pytest.mark.skipif(find_spec("pip") is None, reason="no pip here (made by uv)")
 
 

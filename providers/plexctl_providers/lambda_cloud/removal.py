@@ -192,5 +192,5 @@ def _why_kept(system: FileSystem, *, is_ours: bool) -> str:
     use = "it keeps the weights for the next deploy" if is_ours else "it is not known to be plexctl's own"
     if system.is_in_use:
         use = "an instance uses it"
-    ends = "`plexctl destroy --everything` deletes it" if is_ours else "delete it in Lambda's console if you want"
+    ends = "`plexctl destroy --all` deletes it" if is_ours else "delete it in Lambda's console if you want"
     return f"{use}; in {system.region}{size}, it bills about 0.20 USD for each GB and month: {ends}"
