@@ -26,14 +26,14 @@ class Door:
     `sshd` gives the command line for a caller; what it says goes to the file `log`.
     """
 
-    def __init__(self, sshd: Callable[[], list[str]], log: Path, port: int = 22) -> None:
+    def __init__(self, sshd: Callable[[], list[str]], log: Path, port: int = 22, address: str | None = None) -> None:
         self._sshd = sshd
         self._log = log
         self._lock = threading.Lock()
         self._callers: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._unwanted = 0
-        self._socket = _bound(port)
+        self._socket = _bound(port, address)
         self.address: str = self._socket.getsockname()[0]
         self.port: int = self._socket.getsockname()[1]
 

@@ -254,6 +254,7 @@ install_packages() {
     installed | put "$STATE/packages.before" 0644
     apt_get update
     if [ "$runtime" = docker ] && ! has_toolkit; then require_toolkit; fi
+    if [ -n "$PUBLIC" ] && ! id caddy >/dev/null 2>&1; then touch "$CREATED/caddy"; fi # which its package leaves behind
     apt_get install --no-install-recommends "${missing[@]}"
     record_packages
     settle_packages
@@ -462,7 +463,8 @@ start_caddy() {
     local file=caddy/Caddyfile
     quietly 24 "$STATE/caddy could not be made" \
         install --directory --mode=0750 --owner=plexctl --group=plexctl "$STATE/caddy"
-    if [ "$PUBLIC" = address ] && ! at_least "$(caddy version | sed 's/^v//; s/ .*//')" 2.10; then
+    # It makes a folder in HOME whatever it is asked.
+    if [ "$PUBLIC" = address ] && ! at_least "$(HOME=$STATE caddy version | sed 's/^v//; s/ .*//')" 2.10; then
         make_certificate
         file=caddy/Caddyfile.pinned
     fi
@@ -577,6 +579,7 @@ list() {
         if [ -e "$path" ]; then say "has $path"; fi
     done
     if [ -f "$CREATED/user" ]; then say "has user plexctl"; fi
+    if [ -f "$CREATED/caddy" ]; then say "has user caddy"; fi
     if [ -f "$CREATED/image" ]; then say "has image $(cat "$CREATED/image")"; fi
     if [ -s "$STATE/packages" ]; then say "has packages $(tr '\n' ' ' <"$STATE/packages")"; fi
 }
@@ -590,6 +593,7 @@ uninstall() {
     finish_packages
     if [ -f "$CREATED/image" ]; then docker image rm "$(cat "$CREATED/image")" >>"$LOG" 2>&1 || true; fi
     if [ -s "$STATE/packages" ]; then remove_packages; fi
+    if [ -f "$CREATED/caddy" ] && ! is_installed caddy; then userdel caddy >>"$LOG" 2>&1 || true; fi
     if [ -f "$CREATED/user" ]; then userdel plexctl >>"$LOG" 2>&1 || true; fi
     say "removed"
     cd /
