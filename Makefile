@@ -39,15 +39,16 @@ lint: $(VENV)/.dev ## Style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-tools: ## What the tests marked 'real' need: system packages, voice servers, images
+tools: $(VENV)/.dev ## What the tests marked 'real' need: system packages, voice servers, images
 	tests/real/install.sh
+	@test "$$(id -u)" != 0 || $(BIN)/python -m tests.machines.images # their tests say themselves that they need root
 
-test-real: $(VENV)/.dev tools ## Real voice servers, containers, hosts, validators, other people's clients
+test-real: tools ## Real voice servers, containers, hosts, validators, other people's clients
 	$(PYTEST) -m "real and not slow and not alone" --numprocesses 2
 	$(PYTEST) -m "real and alone and not slow"
 	@echo "left out: tests marked 'slow' (every point where this takes some): make test-slow"
 
-test-slow: $(VENV)/.dev tools ## What test-real takes a sample of, all of it
+test-slow: tools ## What test-real takes a sample of, all of it
 	$(PYTEST) -m "real and slow"
 
 bench: $(VENV)/.dev ## Figures of the documents, each compared in one run

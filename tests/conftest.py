@@ -17,12 +17,10 @@ from tests.cli.process import Plexctl, plexctl_in
 TOGETHER = {
     "deploying": ("cli/", "crash/", "packaging/", "unit/local/", "licence/test_deploy.py", "weights/test_deploy.py"),
     "networks": ("runtime/", "containers/"),
-    "machines": ("hosts/",),
 }
 """Folders and files whose tests stay in one process: those that deploy to this machine, since what starts again comes
-back on its port unless another has taken it; those whose containers have networks, since podman's names are one set
-for the machine; and those that share images of machines, which are made once in a process. Of tests/contract, only the
-local provider's belong there."""
+back on its port unless another has taken it; and those whose containers have networks, since podman's names are one set
+for the machine. Of tests/contract, only the local provider's belong there."""
 
 _REAL = {name: getattr(socket.socket, name) for name in ("connect", "connect_ex", "sendto")}
 _REAL_LOOKUP = socket.getaddrinfo

@@ -16,12 +16,21 @@ __all__ = ["machines"]
 _REAL = [pytest.param(name, marks=(pytest.mark.real, pytest.mark.timeout(600))) for name in sorted(ON_MACHINES)]
 
 
+_IN_SAMPLE = {
+    "ssh": ("test_contract.py", "test_changes.py", "test_faults.py", "test_leftovers.py", "test_logs.py"),
+    "ovh": ("test_contract.py", "test_changes.py"),
+}
+"""Where each test takes new machines: what `make test-real` takes of them. `make test-slow` runs the others."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave every point of a crash to `make test-slow` where each takes new machines."""
+    """Leave to `make test-slow` what takes long with machines."""
+    here = Path(__file__).parent
     for item in items:
-        is_long = item.path.name == "test_crashes.py" and item.path.parent == Path(__file__).parent
-        if is_long and item.get_closest_marker("real"):
-            item.add_marker(pytest.mark.slow)
+        if item.path.parent == here and item.get_closest_marker("real"):
+            world = item.name.rpartition("[")[2].removesuffix("]")
+            if item.path.name not in _IN_SAMPLE[world]:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(params=[*sorted(WORLDS), *_REAL])

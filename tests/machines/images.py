@@ -132,3 +132,8 @@ def _one_at_a_time() -> Iterator[None]:
     with _LOCK.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":
+    for make in IMAGES.values():
+        make()

@@ -47,6 +47,3 @@ if [ ! -d "$tools/node/node_modules/ws" ]; then
     mkdir -p "$tools/node"
     npm install --silent --no-save --no-package-lock --prefix "$tools/node" ws@8
 fi
-if [ "$(id -u)" = 0 ]; then # the tests of containers say themselves that they need root
-    tests/containers/base_image.sh >/dev/null
-fi
