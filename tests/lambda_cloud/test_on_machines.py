@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.clouds.lambda_cloud.state import Instance
 from tests.lambda_cloud.machines import CANARY, Ground, ground
+from tests.machines.hearing import listened_to, opened
 from tests.machines.machine import Machine, Machines
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
@@ -65,6 +66,8 @@ def test_a_whole_life(here: Ground) -> None:
     (status,) = here.ok("status", "personaplex", "--json").data["deployments"]
     assert status["state"] == "ready", status
     assert "is ready" in here.ok("logs", "personaplex").stdout
+    listened_to(here.plexctl, here.environment)
+    assert opened(here.plexctl, here.environment)["state"] == "ready"
     assert here.ok("ssh", "personaplex", "--", "echo", "in").stdout.strip() == "in"
     assert here.ok("probe", "personaplex", "--json").data["verdict"] == "talking"
     (first,) = here.cloud.living()

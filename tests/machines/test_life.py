@@ -2,34 +2,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from urllib.request import ProxyHandler, build_opener
 
 import pytest
 from tests.machines.conftest import Begin
 from tests.machines.gpu import Gpu
-from tests.machines.rig import CANARY, Ground, killed
-
-OWN = build_opener(ProxyHandler({}))
-
-
-def listened_to(here: Ground) -> None:
-    """Follow the log while somebody talks, until it says so."""
-    with killed(here.begin("logs", "voice", "--follow")) as logs:
-        assert here.ok("probe", "voice", "--seconds", "1s", "--json").data["verdict"] == "talking"
-        for line in logs:
-            if "conversation 1 ended" in line:
-                return
-    raise AssertionError("the log ended before the conversation was in it")
-
-
-def opened(here: Ground) -> dict[str, object]:
-    """Ask the gateway how it is, through the tunnel of `plexctl open`, by a client that knows nothing of ssh."""
-    with killed(here.begin("open", "voice")) as tunnel:
-        url = tunnel.readline().strip()
-        assert url.startswith("http://localhost:"), url
-        with OWN.open(f"{url}/health", timeout=10) as answer:
-            health: dict[str, object] = json.load(answer)
-            return health
+from tests.machines.hearing import listened_to, opened
+from tests.machines.rig import CANARY
 
 
 @pytest.mark.parametrize(
@@ -47,8 +25,8 @@ def test_from_nothing_to_talking_and_back(ground: Begin, image: str) -> None:
     assert [(one["name"], one["utilization_percent"], one["temperature_c"]) for one in status["gpus"]] == [
         ("NVIDIA L40S", 12, 41)
     ]
-    listened_to(here)
-    assert opened(here)["state"] == "ready"
+    listened_to(here.plexctl, here.environment)
+    assert opened(here.plexctl, here.environment)["state"] == "ready"
     assert here.ok("ssh", "voice", "--", "id", "-un").stdout == "ubuntu\n"
 
     here.ok("stop", "voice", "--yes")

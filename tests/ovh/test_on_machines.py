@@ -10,6 +10,7 @@ import pytest
 from tests.cli.process import Plexctl
 from tests.clouds.ovh.server import Ovh
 from tests.clouds.ovh.world import ovh_with
+from tests.machines.hearing import listened_to, opened
 from tests.machines.machine import Machines
 
 from plexctl.errors import CredentialsError
@@ -53,6 +54,8 @@ def test_an_instance_from_nothing_to_talking_and_to_nothing(tmp_path: Path, clou
 
     assert user.ok("status", "--json", env=env).data["deployments"][0]["state"] == "ready"
     assert "is ready" in user.ok("logs", "--tail", "50", env=env).stdout
+    listened_to(user, env)
+    assert opened(user, env)["state"] == "ready"
     assert user.ok("ssh", "personaplex", "--", "hostname", env=env).stdout.strip() == machine("hostname")
     user.ok("stop", "--yes", env=env)
     assert made.status == "SHELVED_OFFLOADED"
