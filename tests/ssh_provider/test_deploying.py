@@ -97,12 +97,22 @@ def test_a_log_that_is_followed_outlives_its_connection(owner: Owner, machine: M
     assert whole[-1].text == "gateway stopped"
 
 
+_WAITING = r"""
+mv /usr/sbin/useradd /usr/sbin/useradd.real
+printf '#!/bin/sh\nuntil [ -e /tmp/go ]; do sleep 0.02; done\nexec useradd.real "$@"\n' >/usr/sbin/useradd
+chmod +x /usr/sbin/useradd
+"""
+"""Lets the bootstrap wait in its fourth stage."""
+
+
 def test_a_log_goes_from_the_bootstraps_to_the_gateways(owner: Owner, machine: Machine, journal: Journal) -> None:
     """Followed from the start: first how far the bootstrap is, then the gateway, each line once, to the end."""
+    machine("bash", "-c", _WAITING)
     ref = owner.deploy(journal).ref
     followed = owner.provider().logs(ref, follow=True, since=None, tail=None)
     heard = [next(followed).text]
     assert heard == ["plexctl: started"]
+    machine("touch", "/tmp/go")  # noqa: S108 - the machine's own
     machine("bash", "-c", "until grep -q 'ended with' /var/lib/plexctl/bootstrap.log; do sleep 0.02; done")
     ready_through(owner, ref)
     while "is ready" not in heard[-1]:
