@@ -79,6 +79,7 @@ def test_to_talking_again_without_a_change_and_away(machine: Machine) -> None:
     assert "plexctl.gateway" not in machine("sh", "-c", "cat /proc/[0-9]*/cmdline")
 
 
+@pytest.mark.slow
 def test_killed_at_six_points_it_reaches_the_same_end(podman_twice: tuple[Machine, Machine]) -> None:
     """SIGKILL of the whole group before, in and after stages; the last run ends as one that nobody disturbed."""
     machine, undisturbed = podman_twice

@@ -38,6 +38,7 @@ def test_from_nothing_to_talking_and_back(here: Ground) -> None:
     assert here.left() == []
 
 
+@pytest.mark.slow
 def test_another_host_key_ends_the_deploy(here: Ground) -> None:
     """An instance that shows another key than the one that was put there is not logged in to, and is terminated."""
     boot = here.boot

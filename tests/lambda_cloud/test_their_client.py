@@ -37,6 +37,7 @@ def cloud() -> Iterator[Lambda]:
         yield one
 
 
+@pytest.mark.slow
 def test_their_client_works_here(lai: Path, cloud: Lambda, tmp_path: Path) -> None:
     """It lists types, images and keys, launches an instance with a key, sees it by name, and terminates it."""
     key = Person.new(tmp_path / "person").public_key
